@@ -1,0 +1,5 @@
+"""Lets `python -m dxnn_agent` do what `dxnn-agent` does."""
+
+from dxnn_agent.cli import main
+
+main()

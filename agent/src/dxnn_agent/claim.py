@@ -1,0 +1,89 @@
+"""Beginning a run: its id and its prefix in S3, claimed by a conditional write of its log."""
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from dxnn_agent import interruption, layout, metadata_service, retry, run_state, upload
+from dxnn_agent.errors import UsageError
+from dxnn_agent.log import Log, State, line
+from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.s3 import Bucket
+from dxnn_agent.settings import Settings
+from dxnn_agent.upload import Line
+
+
+def begin(settings: Settings, log: Log, first: State) -> Run:
+    """The unfinished run of this machine, else a new one.
+
+    A new run claims its prefix by writing its log there unless somebody did before, with `first` as
+    its first event; two machines that begin in the same second get two ids. A command that was
+    killed while claiming recognises its own claim. Raises S3Error, or UsageError where the
+    unfinished run is another job's.
+    """
+    with run_state.exclusive(settings.state_dir):
+        run = run_state.load(settings.state_dir)
+        if run and not run.over:
+            require_job(settings, run)
+            if run.phase is not Phase.CLAIMING:
+                return run
+        if run is None or run.over:
+            interruption.forget(settings.state_dir)
+            run = _new(settings, after=run)
+        run_state.save(settings.state_dir, run)
+        while not _claimed(settings, log, run, first):
+            run = replace(run, run_id=_next(run.run_id))
+            run_state.save(settings.state_dir, run)
+        run = replace(run, phase=Phase.CLAIMED)
+        run_state.save(settings.state_dir, run)
+        return run
+
+
+def require_job(settings: Settings, run: Run) -> None:
+    """Raise UsageError where a machine's run belongs to another job than the settings name."""
+    if run.job_id != settings.job_id:
+        raise UsageError(
+            f"job_id = {settings.job_id!r}, but {settings.state_dir} holds run {run.run_id} of job "
+            f"{run.job_id!r}: name that job, or another state_dir"
+        )
+
+
+def _new(settings: Settings, after: Run | None) -> Run:
+    run_id = layout.stamp(datetime.now(UTC))
+    if after and run_id <= after.run_id:
+        run_id = _next(after.run_id)
+    return Run(
+        run_id=run_id,
+        job_id=settings.job_id,
+        claim=secrets.token_hex(16),
+        phase=Phase.CLAIMING,
+        instance_id=metadata_service.instance_id(),
+    )
+
+
+def _next(run_id: str) -> str:
+    moment = layout.moment_of(run_id) or datetime.now(UTC)
+    return layout.stamp(moment + timedelta(seconds=1))
+
+
+def _claimed(settings: Settings, log: Log, run: Run, first: State) -> bool:
+    if settings.s3_bucket is None:
+        return True  # nothing of this run will ever leave the machine
+    bucket = Bucket(settings.s3_bucket)
+    key = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + layout.LOG_NAME
+    told = {
+        "run_id": run.run_id,
+        "job_id": run.job_id,
+        "container_name": settings.container_name,
+        "instance_id": run.instance_id,
+    }
+    body = (line(datetime.now(UTC), first, {**told}) + "\n").encode()
+    sha256 = upload.sha256_of(body)
+
+    def create() -> bool:
+        if bucket.create(key, body, sha256, {"sha256": sha256, "claim": run.claim}):
+            return True
+        return bucket.user_metadata(key).get("claim") == run.claim
+
+    way = Line(bucket, settings.state_dir, log, retry.no_deadline)
+    return retry.attempt(create, deadline=retry.no_deadline, retrying=way.retrying(layout.LOG_NAME))

@@ -1,0 +1,289 @@
+"""The commands: settings in, one call, an exit code out."""
+
+import functools
+import inspect
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+from typer.core import TyperCommand
+
+from dxnn_agent import __version__
+from dxnn_agent import settings as settings_module
+from dxnn_agent.errors import AgentError, ExitCode, UsageError
+from dxnn_agent.log import Log
+from dxnn_agent.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # its tables cut long option names short
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Runs a training job on an EC2 Spot instance and loses nothing it had finished.",
+    epilog="Exit codes: 0 done or nothing to do, 2 settings or usage, 3 upload failed, "
+    "4 the lock is held, 5 restore refused, 6 the checkpoint failed.",
+)
+
+_SETTINGS_TITLE = "Settings (also DXNN_<NAME> in the environment, and <name> in dxnn.toml)"
+
+Command = Callable[..., ExitCode]
+
+
+class CommandWithSettings(TyperCommand):
+    """A command whose help shows the settings below its own options."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write both lists of options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], _SETTINGS_TITLE: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                is_setting = parameter.name in Settings.model_fields
+                sections[_SETTINGS_TITLE if is_setting else "Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def with_settings(command: Command) -> Callable[..., None]:
+    """Give a command an option for every setting, `--config` and `--debug`.
+
+    The command gets the checked Settings as its first argument and returns an exit code.
+    """
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    added = [_option(key, field) for key, field in Settings.model_fields.items()]
+    parameters = [*own, *_COMMON, *added]
+
+    @functools.wraps(command)
+    def wrapper(**given: Any) -> None:
+        debug = given.pop("debug")
+        config = given.pop("config")
+        options = {parameter.name: given.pop(parameter.name) for parameter in added}
+        said = {key: value for key, value in options.items() if value is not None}
+        try:
+            code = command(settings_module.load(said, os.environ, config), **given)
+        except AgentError as error:
+            if debug:
+                traceback.print_exc()
+            print(f"dxnn-agent: {error}", file=sys.stderr)
+            code = error.exit_code
+        except (KeyboardInterrupt, BrokenPipeError):
+            code = ExitCode.UNEXPECTED
+        except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback escapes
+            if debug:
+                traceback.print_exc()
+            name = type(error).__name__
+            print(f"dxnn-agent: {name}: {error} (--debug shows where)", file=sys.stderr)
+            code = ExitCode.UNEXPECTED
+        raise typer.Exit(int(code))
+
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return wrapper
+
+
+def _option(key: str, field: FieldInfo) -> inspect.Parameter:
+    kind: Any = bool if field.annotation is bool else str
+    name = settings_module.option_name(key)
+    names = (f"{name}/--no-{name[2:]}",) if kind is bool else (name,)
+    option = typer.Option(
+        *names,
+        help=f"{field.description} [default: {_default(field)}]",
+        show_default=False,
+        metavar=None if kind is bool else _metavar(field),
+    )
+    return _parameter(key, Annotated[kind | None, option])
+
+
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _metavar(field: FieldInfo) -> str:
+    if settings_module.is_list(field):
+        return "WORDS"
+    if field.annotation in {int, float}:
+        return "NUMBER"
+    if field.annotation is Path:
+        return "PATH"
+    if get_origin(field.annotation) is Literal:
+        return "|".join(get_args(field.annotation))
+    return "TEXT"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default()
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return " ".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_COMMON = [
+    _parameter(
+        "config",
+        Annotated[
+            Path | None,
+            typer.Option(
+                "--config",
+                help="Settings file [default: ./dxnn.toml, else /etc/dxnn/agent.toml]",
+                metavar="FILE",
+                show_default=False,
+            ),
+        ],
+    ),
+    _parameter(
+        "debug",
+        Annotated[bool, typer.Option("--debug", help="Show a traceback for every error.")],
+        default=False,
+    ),
+]
+
+AllowFresh = Annotated[
+    bool,
+    typer.Option(
+        "--allow-fresh", help="Train from zero where none of the job's checkpoints verifies."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command(
+    cls=CommandWithSettings, epilog="Example: dxnn-agent run --config /etc/dxnn/agent.toml"
+)
+@with_settings
+def run(settings: Settings, *, allow_fresh: AllowFresh = False) -> ExitCode:
+    """Train: restore if nobody has, start the trainer, wait for it, and finalize."""
+    from dxnn_agent import run as command
+
+    return command.run(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
+
+
+@app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent watch --poll-interval-seconds 5")
+@with_settings
+def watch(settings: Settings) -> ExitCode:
+    """Watch for EC2's notice; then checkpoint, stop the trainer and finalize."""
+    from dxnn_agent import watch as command
+
+    if not settings.spot_enabled:
+        print("spot_enabled is false: there is nothing to watch for", file=sys.stderr)
+        return ExitCode.DONE
+    return command.watch(settings, Log(settings.log_file).open())
+
+
+@app.command(
+    cls=CommandWithSettings,
+    epilog="Examples: dxnn-agent finalize --dry-run; "
+    "COMPLETION_STATUS=interrupted EXIT_CODE=143 dxnn-agent finalize",
+)
+@with_settings
+def finalize(
+    settings: Settings,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: the plan as JSON.")
+    ] = False,
+    completion_status: Annotated[
+        str | None,
+        typer.Option(
+            help="How the run ended.", envvar="COMPLETION_STATUS", metavar="normal|interrupted"
+        ),
+    ] = None,
+    exit_code: Annotated[
+        str | None,
+        typer.Option(help="The trainer's exit code.", envvar="EXIT_CODE", metavar="NUMBER"),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for another finalization.", min=0)
+    ] = 900,
+) -> ExitCode:
+    """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
+    from dxnn_agent import finalize as command
+    from dxnn_agent import outcome
+
+    given = outcome.of_words(completion_status, exit_code)
+    if not dry_run:
+        if as_json:
+            raise UsageError(
+                "--json goes with --dry-run: a finalization tells its story in the log"
+            )
+        return command.finalize(settings, given, Log(settings.log_file).open(), wait)
+    plan = command.prepare(settings, given)
+    if as_json:
+        print(json.dumps(plan.content(), indent=4))
+    else:
+        from rich.console import Console
+
+        from dxnn_agent import show
+
+        show.plan(settings, plan, Console())
+    return ExitCode.DONE
+
+
+@app.command(
+    cls=CommandWithSettings, epilog="Example: dxnn-agent checkpoint --reason before-an-experiment"
+)
+@with_settings
+def checkpoint(
+    settings: Settings,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the checkpoint's metadata.")] = "manual",
+    as_json: AsJson = False,
+) -> ExitCode:
+    """Take a consistent checkpoint now and ship it to S3."""
+    from dxnn_agent import checkpoint as command
+
+    dump = command.checkpoint(settings, Log(settings.log_file).open(), reason)
+    print(json.dumps(dump.described, indent=4) if as_json else dump.path)
+    return ExitCode.DONE
+
+
+@app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent restore --job-id xor")
+@with_settings
+def restore(
+    settings: Settings, *, allow_fresh: AllowFresh = False, as_json: AsJson = False
+) -> ExitCode:
+    """Fetch the job's newest checkpoint that verifies, across all its runs."""
+    from dxnn_agent import restore as command
+
+    found = command.restore(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
+    if as_json:
+        told = {key: getattr(found, key) for key in ("run_id", "parent_run_id", "restore_path")}
+        print(json.dumps(told, indent=4))
+    elif found.restore_path:
+        print(found.restore_path)
+    return ExitCode.DONE
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"dxnn-agent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console script."""
+    app()

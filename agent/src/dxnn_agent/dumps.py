@@ -1,0 +1,126 @@
+"""Dumps on the instance's disk: checkpoints and completion dumps, and the JSON beside them."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dxnn_agent import layout
+from dxnn_agent.layout import DumpName
+from dxnn_agent.outcome import TRAINING_COMPLETED
+from dxnn_agent.run_state import Run
+
+CHECKPOINT = "checkpoint"
+COMPLETION = "completion"
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dump as it lies on the disk, with what its metadata says, if anything."""
+
+    name: DumpName
+    path: Path
+    size: int
+    modified_at: datetime
+    described: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def taken_at(self) -> datetime:
+        """When it was taken: by its name, else by the file's own time."""
+        return self.name.taken_at or self.modified_at
+
+    @property
+    def job_id(self) -> str | None:
+        """The job it was taken for; None where nothing says so."""
+        return _text(self.described.get("job_id"))
+
+    @property
+    def run_id(self) -> str | None:
+        """The run it was taken in; None where nothing says so."""
+        return _text(self.described.get("run_id"))
+
+    @property
+    def sha256(self) -> str | None:
+        """The checksum that was written down when the dump was whole."""
+        checksum = _text(self.described.get("sha256"))
+        return checksum if checksum and self.described.get("size") == self.size else None
+
+
+def lying_in(directory: Path) -> list[Dump]:
+    """All dumps of a directory, newest first; none where there is no such directory."""
+    try:
+        files = [path for path in directory.iterdir() if path.is_file() and not path.is_symlink()]
+    except OSError:
+        return []
+    found = []
+    for path in files:
+        name = layout.dump_name(path.name)
+        if name:
+            status = path.stat()
+            modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+            described = read_metadata(path.with_name(name.metadata))
+            found.append(Dump(name, path, status.st_size, modified_at, described))
+    return sorted(found, key=lambda dump: (dump.taken_at, dump.name.kind), reverse=True)
+
+
+def metadata(
+    dump: Dump,
+    sha256: str,
+    run: Run,
+    reason: str | None = None,
+    added: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The whole metadata of a dump: the contract's keys, and whatever the trainer added."""
+    told = dict(added or dump.described)
+    usual = TRAINING_COMPLETED if dump.name.kind == COMPLETION else "manual"
+    return told | {
+        "kind": dump.name.kind,
+        "file": dump.name.file,
+        "size": dump.size,
+        "sha256": sha256,
+        "taken_at": layout.timestamp(dump.taken_at),
+        "reason": reason or _text(told.get("reason")) or usual,
+        "job_id": dump.job_id or run.job_id,
+        "run_id": dump.run_id or run.run_id,
+        "parent_run_id": told.get("parent_run_id", run.parent_run_id),
+    }
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a metadata file says; empty where there is none that can be read."""
+    try:
+        return parse_metadata(path.read_bytes())
+    except OSError:
+        return {}
+
+
+def parse_metadata(content: bytes) -> dict[str, Any]:
+    """Read metadata; empty where it is not a JSON object."""
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """JSON as every object of a run is written: indented by four, with a final newline."""
+    return json.dumps(content, indent=4) + "\n"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file in hex, read in pieces. Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

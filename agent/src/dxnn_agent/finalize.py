@@ -1,0 +1,310 @@
+"""finalize: everything into S3 exactly once, `_SUCCESS` last, and the machine down."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from dxnn_agent import (
+    __version__,
+    carry_out,
+    claim,
+    deadline,
+    dumps,
+    interruption,
+    inventory,
+    layout,
+    lock,
+    plan,
+    power,
+    progress,
+    retry,
+    run_state,
+    shipped,
+    upload,
+)
+from dxnn_agent.carry_out import IncompleteError
+from dxnn_agent.errors import ExitCode, UsageError
+from dxnn_agent.log import Log, State
+from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome
+from dxnn_agent.plan import FinalizePlan, Held, Sentinel
+from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.s3 import Bucket, S3Error
+from dxnn_agent.settings import Settings
+from dxnn_agent.upload import Line
+
+# Long enough for another process to upload a large job, and short enough not to wait for ever.
+WAIT_SECONDS = 900.0
+
+
+Answer = TypeVar("Answer")
+
+
+def finalize(
+    settings: Settings, given: Outcome | None, log: Log, wait_seconds: float = WAIT_SECONDS
+) -> ExitCode:
+    """Finalize the run of this machine as the contract's five steps say.
+
+    `given` is how the run ended; without it, what the run itself wrote down. Returns DONE, also
+    where there was nothing left to do, or UPLOAD_FAILED. Raises LockedError after `wait_seconds`
+    behind another finalization.
+    """
+    if settings.s3_bucket is None:
+        log(State.FINALIZE_SKIPPED, reason="no s3_bucket")
+        return ExitCode.DONE
+    run = run_state.load(settings.state_dir)
+    if run is None or run.phase is Phase.CLAIMING:
+        run = claim.begin(settings, log, State.FINALIZE_START)
+    claim.require_job(settings, run)
+    outcome = _outcome(settings, run, given)
+    log(
+        State.FINALIZE_START,
+        run_id=run.run_id,
+        container_name=settings.container_name,
+        completion_status=outcome.completion_status,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+    )
+    with lock.hold(settings.lock_file, wait_seconds, "another finalization"):
+        run = run_state.load(settings.state_dir) or run
+        line = Line(
+            Bucket(settings.s3_bucket), settings.state_dir, log, _deadline(settings, outcome)
+        )
+        return _finalize_alone(settings, run, outcome, line)
+
+
+def prepare(settings: Settings, given: Outcome | None) -> FinalizePlan:
+    """The plan that finalize would carry out, made without writing anything.
+
+    Without network or credentials the plan says that it does not know what S3 holds.
+    """
+    run = run_state.load(settings.state_dir)
+    if run is None or run.phase is Phase.CLAIMING:
+        run = Run(layout.stamp(datetime.now(UTC)), settings.job_id, "", Phase.CLAIMED)
+    claim.require_job(settings, run)
+    outcome = _outcome(settings, run, given)
+    if settings.s3_bucket is None:
+        raise UsageError("s3_bucket is not set: finalize would upload nothing and change nothing")
+    bucket = Bucket(settings.s3_bucket, connect_seconds=1, read_seconds=3)
+    key = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + layout.SUCCESS_NAME
+    try:
+        sentinel = bucket.read(key)
+        stored = _stored(settings, run, bucket)
+    except S3Error:
+        return _plan(settings, run, outcome, bucket.name, None, finalized_already=None)
+    made = _plan(
+        settings, run, outcome, bucket.name, stored, finalized_already=sentinel is not None
+    )
+    if sentinel and (run.phase is Phase.DOWN or not _wrote(run, sentinel)):
+        return replace(made, poweroff=False)
+    return made
+
+
+def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) -> ExitCode:
+    prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
+    sentinel_key = f"{prefix}{layout.SUCCESS_NAME}"
+    stored: dict[str, Held] | None = None  # writing may be allowed where reading is not
+    try:
+        sentinel = _read(line, layout.SUCCESS_NAME, lambda: line.bucket.read(sentinel_key))
+        if sentinel:
+            return _skip(settings, run, sentinel, line.log)
+        stored = _read(line, "listing", lambda: _stored(settings, run, line.bucket))
+    except S3Error as error:
+        if not error.denied:
+            made = _plan(settings, run, outcome, line.bucket.name, None, finalized_already=None)
+            missing = [planned.key for planned in made.objects]
+            return _fail(settings, made, line, IncompleteError(str(error), missing))
+    made = _plan(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
+    run_state.update(
+        settings.state_dir,
+        run.run_id,
+        completion_status=str(outcome.completion_status),
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+    )
+    try:
+        with progress.shown(made, line) as watched:
+            manifest_sha256 = carry_out.carry_out(made, watched)
+        sentinel_written = _write_sentinel(settings, run, made, manifest_sha256, line)
+    except IncompleteError as error:
+        return _fail(settings, made, line, error)
+    if not sentinel_written:
+        line.log(State.FINALIZE_SKIPPED, run_id=run.run_id, reason="finalized by another machine")
+        run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
+        return ExitCode.DONE
+    run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
+    line.log(
+        State.FINALIZE_SUCCESS,
+        run_id=run.run_id,
+        completion_status=outcome.completion_status,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+    )
+    if made.poweroff:
+        _power_off(settings, run, line.log)
+    return ExitCode.DONE
+
+
+def _skip(
+    settings: Settings, run: Run, sentinel: tuple[bytes, dict[str, str]], log: Log
+) -> ExitCode:
+    """Somebody finalized this run; where that was this machine it must still go down."""
+    log(State.FINALIZE_SKIPPED, run_id=run.run_id, reason="finalized already")
+    if run.phase is Phase.DOWN:
+        return ExitCode.DONE
+    if _wrote(run, sentinel):
+        run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
+        if settings.auto_terminate:
+            _power_off(settings, run, log)
+    else:
+        run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
+    return ExitCode.DONE
+
+
+def _wrote(run: Run, sentinel: tuple[bytes, dict[str, str]]) -> bool:
+    """Whether this machine wrote the sentinel: a copy of its disk elsewhere has another id."""
+    content, metadata = sentinel
+    try:
+        by = json.loads(content).get("instance_id")
+    except (ValueError, AttributeError):
+        return False
+    return metadata.get("claim") == run.claim and by == run.instance_id
+
+
+def _power_off(settings: Settings, run: Run, log: Log) -> None:
+    log(State.TERMINATING, run_id=run.run_id)
+    power.off(settings.poweroff_command)
+    # Only now: whoever is killed before this powers off when it is started again.
+    run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
+
+
+def _write_sentinel(
+    settings: Settings, run: Run, made: FinalizePlan, manifest_sha256: str, line: Line
+) -> bool:
+    """Write `_SUCCESS` unless somebody did: False where it was another machine."""
+    sentinel = _now(settings, replace(made.sentinel, manifest_sha256=manifest_sha256))
+    body = dumps.to_json(sentinel.content()).encode()
+    sha256 = upload.sha256_of(body)
+
+    def write() -> bool:
+        if line.bucket.create(
+            made.sentinel_key, body, sha256, {"sha256": sha256, "claim": run.claim}
+        ):
+            return True
+        standing = line.bucket.read(made.sentinel_key)
+        return standing is not None and _wrote(run, standing)
+
+    try:
+        return retry.attempt(
+            write, deadline=line.deadline, retrying=line.retrying(layout.SUCCESS_NAME)
+        )
+    except S3Error as error:
+        raise IncompleteError(str(error), [made.sentinel_key]) from error
+
+
+def _fail(settings: Settings, made: FinalizePlan, line: Line, error: IncompleteError) -> ExitCode:
+    """Leave `_FAILED_UPLOAD` where that much is possible, and let the policy decide."""
+    sentinel = _now(settings, replace(made.sentinel, status="failed"))
+    missing = [key.removeprefix(made.prefix) for key in error.missing]
+    body = dumps.to_json({**sentinel.content(), "error": str(error), "missing": missing}).encode()
+    run_state.update(settings.state_dir, made.run_id, phase=Phase.FAILED)
+    written = True
+    try:
+        line.bucket.put(f"{made.prefix}{layout.FAILED_NAME}", body, upload.sha256_of(body))
+    except S3Error:
+        written = False  # the log says why everything failed; once is enough
+    line.log(
+        State.FINALIZE_FAILED,
+        run_id=made.run_id,
+        missing=len(missing),
+        failed_upload_written=written,
+        on_upload_failure=settings.on_upload_failure,
+        error=str(error),
+    )
+    if settings.on_upload_failure == "terminate":
+        line.log(State.TERMINATING, run_id=made.run_id)
+        power.off(settings.poweroff_command)
+    return ExitCode.UPLOAD_FAILED
+
+
+def _now(settings: Settings, sentinel: Sentinel) -> Sentinel:
+    """The sentinel as of now, with the margin that was left before EC2 takes the machine."""
+    now = datetime.now(UTC)
+    notice_time = sentinel.outcome.notice_time
+    if notice_time is None:
+        standing = interruption.standing(settings.state_dir)
+        notice_time = standing.time if standing else None
+    margin = round((notice_time - now).total_seconds(), 1) if notice_time else None
+    outcome = replace(sentinel.outcome, notice_time=notice_time)
+    return replace(sentinel, finalized_at=now, margin_seconds=margin, outcome=outcome)
+
+
+def _outcome(settings: Settings, run: Run, given: Outcome | None) -> Outcome:
+    """How the run ended: as told, else as it wrote down itself, else nobody trained here."""
+    standing = interruption.standing(settings.state_dir)
+    notice_time = standing.time if standing else None
+    if given:
+        return given if given.notice_time else replace(given, notice_time=notice_time)
+    if run.completion_status:
+        status = CompletionStatus(run.completion_status)
+        return Outcome(status, run.exit_code, run.reason or MANUAL, notice_time)
+    reason = standing.reason if standing else MANUAL
+    return Outcome(CompletionStatus.INTERRUPTED, None, reason, notice_time)
+
+
+def _deadline(settings: Settings, outcome: Outcome) -> Callable[[], datetime | None]:
+    """Until when uploads may take; a notice may still come while they are on their way."""
+
+    def until() -> datetime | None:
+        standing = interruption.standing(settings.state_dir)
+        return deadline.uploads_until(standing.time if standing else outcome.notice_time)
+
+    return until
+
+
+def _read(line: Line, name: str, question: Callable[[], Answer]) -> Answer:
+    """Ask S3, but not again where reading is denied: writing may still be allowed."""
+    return retry.attempt(
+        question,
+        deadline=line.deadline,
+        retrying=line.retrying(name),
+        give_up=lambda error: error.denied,
+    )
+
+
+def _stored(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
+    """What S3 holds of this run, and of earlier runs whose dumps still lie here."""
+    runs = {run.run_id} | {
+        dump.run_id
+        for dump in dumps.lying_in(settings.checkpoint_dir)
+        if dump.run_id and dump.job_id == run.job_id
+    }
+    prefixes = [
+        layout.run_prefix(settings.s3_prefix, run.job_id, run_id) for run_id in sorted(runs)
+    ]
+    return inventory.stored(bucket, prefixes, shipped.remembered(settings.state_dir, bucket.name))
+
+
+def _plan(
+    settings: Settings,
+    run: Run,
+    outcome: Outcome,
+    bucket: str,
+    stored: dict[str, Held] | None,
+    *,
+    finalized_already: bool | None,
+) -> FinalizePlan:
+    return plan.make(
+        settings,
+        run,
+        outcome,
+        bucket=bucket,
+        local_dumps=inventory.local_dumps(settings.checkpoint_dir),
+        artifacts=inventory.artifacts(settings.trainer_directory, settings.artifacts),
+        log=inventory.local_file(settings.log_file),
+        stored=stored,
+        finalized_already=finalized_already,
+        poweroff=settings.auto_terminate,
+        agent_version=__version__,
+    )

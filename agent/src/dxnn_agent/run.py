@@ -1,0 +1,177 @@
+"""run: the trainer as a direct child; wait for it, and finalize with what was seen."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from dxnn_agent import (
+    claim,
+    erlang,
+    finalize,
+    interruption,
+    lock,
+    metadata_service,
+    notice,
+    outcome,
+    restore,
+    run_state,
+    trainer,
+)
+from dxnn_agent.errors import AgentError, ExitCode, LockedError, UsageError
+from dxnn_agent.log import Log, State
+from dxnn_agent.metadata_service import MetadataError
+from dxnn_agent.outcome import CompletionStatus, Outcome, Stop
+from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+_LOCK_FILE = ".trainer.lock"
+_ORPHAN_GRACE_SECONDS = 5.0
+
+
+class Told:
+    """Signals that this process was sent; each is passed on to the trainer, if it runs by then."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.trainer: "Popen[bytes] | None" = None
+
+    def hear(self, number: int, _frame: FrameType | None = None) -> None:
+        """Handle TERM or INT."""
+        self.first = self.first or number
+        if self.trainer and self.trainer.poll() is None:
+            trainer.signal_group(self.trainer.pid, number)
+
+    @property
+    def stop(self) -> Stop | None:
+        """What the trainer was told through us."""
+        return outcome.of_signal(self.first) if self.first else None
+
+
+def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
+    """Train, and finalize: returns finalize's exit code.
+
+    Asks restore first where nobody did for this run. A run whose trainer has exited already, but
+    which was cut off before it was finalized, is only finalized. Raises RestoreRefusedError or
+    LockedError, after RUN_REFUSED, where nothing may start.
+    """
+    if not settings.trainer_directory.is_dir():
+        raise UsageError(f"trainer_directory {settings.trainer_directory}: there is no such folder")
+    trainer.program(settings.trainer_command, settings.trainer_directory, "trainer_command")
+    with _alone(settings, log):
+        try:
+            current = _ready(settings, log, allow_fresh=allow_fresh)
+        except AgentError as error:
+            log(State.RUN_REFUSED, error=str(error))
+            raise
+        told = Told()
+        # From here on, also while finalizing, which neither must cut short.
+        signal.signal(signal.SIGTERM, told.hear)
+        signal.signal(signal.SIGINT, told.hear)
+        ended = _recorded(current)
+        if ended is None:
+            going = _why_not_to_start(settings, current)
+            if going:
+                log(State.RUN_REFUSED, run_id=current.run_id, reason=going)
+                return ExitCode.DONE
+            ended = _train(settings, current, told, log)
+        return finalize.finalize(settings, ended, log)
+
+
+@contextmanager
+def _alone(settings: Settings, log: Log) -> Iterator[None]:
+    held = lock.hold(settings.state_dir / _LOCK_FILE, 0, "another run")
+    try:
+        held.__enter__()
+    except LockedError as error:
+        log(State.RUN_REFUSED, error=str(error))
+        raise
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+
+
+def _ready(settings: Settings, log: Log, *, allow_fresh: bool) -> Run:
+    current = run_state.load(settings.state_dir)
+    if current and current.phase is Phase.TRAINING:
+        trainer.stop(current, _ORPHAN_GRACE_SECONDS)  # the `run` that started it was killed
+    if settings.restore_from_s3_on_boot:
+        current = restore.restore(settings, log, allow_fresh=allow_fresh)
+    else:
+        current = claim.begin(settings, log, State.RUN_START)
+    return current
+
+
+def _why_not_to_start(settings: Settings, current: Run) -> str | None:
+    """A machine that EC2 is about to take, or whose run `watch` has finalized, trains no more."""
+    now = run_state.load(settings.state_dir) or current
+    if now.over:
+        return "the run has been finalized meanwhile"
+    service = metadata_service.connect() if settings.spot_enabled else None
+    try:
+        answer = service.get("meta-data/spot/instance-action") if service else None
+    except MetadataError:
+        return None
+    found = notice.spot_notice(answer or "")
+    return f"EC2 takes this machine ({found.detail} at {found.time})" if found else None
+
+
+def _recorded(current: Run) -> Outcome | None:
+    if current.phase is not Phase.EXITED or not current.completion_status:
+        return None
+    status = CompletionStatus(current.completion_status)
+    return Outcome(status, current.exit_code, current.reason or outcome.MANUAL)
+
+
+def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
+    if settings.checkpoint_command is None:
+        erlang.make_cookie(settings.erlang_cookie_file)
+    path = restore.newest_of(settings, current)
+    started = run_state.update(settings.state_dir, current.run_id, restore_path=path) or current
+    process = trainer.start(settings, started)
+    told.trainer = process
+    run_state.update(
+        settings.state_dir,
+        current.run_id,
+        phase=Phase.TRAINING,
+        trainer_pid=process.pid,
+        trainer_started=trainer.started_at(process.pid),
+    )
+    if told.first:
+        told.hear(told.first)  # it came before there was a trainer to pass it to
+    log(
+        State.RUN_START,
+        run_id=current.run_id,
+        job_id=current.job_id,
+        container_name=settings.container_name,
+        parent_run_id=current.parent_run_id,
+        restore_path=path,
+        pid=process.pid,
+    )
+    exit_code = outcome.shell_code(process.wait())
+    trainer.signal_group(process.pid, signal.SIGKILL)  # what it left behind
+    standing = interruption.standing(settings.state_dir)
+    stop = (standing.stop if standing else None) or told.stop
+    ended = outcome.of_exit(exit_code, stop)
+    run_state.update(
+        settings.state_dir,
+        current.run_id,
+        phase=Phase.EXITED,
+        completion_status=str(ended.completion_status),
+        exit_code=ended.exit_code,
+        reason=ended.reason,
+    )
+    log(
+        State.RUN_EXIT,
+        run_id=current.run_id,
+        container_name=settings.container_name,
+        exit_code=exit_code,
+        completion_status=ended.completion_status,
+        reason=ended.reason,
+    )
+    return ended

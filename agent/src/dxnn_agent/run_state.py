@@ -1,0 +1,130 @@
+"""What the instance knows of its run: who it is and how far it has come, kept in `state_dir`."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import portalocker
+
+from dxnn_agent.errors import UsageError
+
+RUN_FILE = "run.json"
+_LOCK_FILE = ".run.lock"
+
+
+class Phase(StrEnum):
+    """How far a run has come; a run is over from FAILED on."""
+
+    CLAIMING = "claiming"
+    CLAIMED = "claimed"
+    READY = "ready"
+    TRAINING = "training"
+    EXITED = "exited"
+    FAILED = "failed"
+    FINALIZED = "finalized"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One instance's part of a job.
+
+    `claim` is a secret of this machine: with it a command that was killed recognises what it wrote
+    itself. `trainer_started` is the kernel's start time of the trainer's process, so that another
+    process that got the same number is never taken for it.
+    """
+
+    run_id: str
+    job_id: str
+    claim: str
+    phase: Phase
+    instance_id: str | None = None
+    parent_run_id: str | None = None
+    restore_path: str | None = None
+    trainer_pid: int | None = None
+    trainer_started: int | None = None
+    completion_status: str | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has its sentinel, so that the next `restore` or `run` begins another."""
+        return self.phase in {Phase.FAILED, Phase.FINALIZED, Phase.DOWN}
+
+
+def load(state_dir: Path) -> Run | None:
+    """The run of this machine, over or not; None where there never was one.
+
+    Raises UsageError where the file is there and can't be understood: to begin a new run over it
+    could lose the old one.
+    """
+    path = state_dir / RUN_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Run(**{**content, "phase": Phase(content["phase"])})
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{path} is not the state of a run ({error}); move it away to begin a new run"
+        ) from error
+
+
+def save(state_dir: Path, run: Run) -> None:
+    """Write the run down so that a power cut leaves the old state or the new one."""
+    write_json(state_dir / RUN_FILE, asdict(run))
+
+
+def update(state_dir: Path, run_id: str, **changes: Any) -> Run | None:
+    """Change what is known of a run, together with whoever else does; None where it is gone."""
+    unknown = changes.keys() - {field.name for field in fields(Run)}
+    if unknown:
+        raise TypeError(f"a run has no {', '.join(sorted(unknown))}")
+    with exclusive(state_dir):
+        run = load(state_dir)
+        if run is None or run.run_id != run_id:
+            return None
+        changed = replace(run, **changes)
+        if run.over and not changed.over:
+            return run  # it was finalized meanwhile, and stays so
+        run = changed
+        save(state_dir, run)
+        return run
+
+
+@contextlib.contextmanager
+def exclusive(state_dir: Path) -> Iterator[None]:
+    """Keep other commands of this machine from changing the run meanwhile."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with portalocker.Lock(state_dir / _LOCK_FILE, mode="a", flags=portalocker.LOCK_EX):
+        yield
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file in one step, flushed to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=4)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

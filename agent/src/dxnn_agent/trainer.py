@@ -1,0 +1,96 @@
+"""The trainer's process: started, signalled and recognised again by its process group."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dxnn_agent.errors import UsageError
+from dxnn_agent.run_state import Run
+from dxnn_agent.settings import Settings
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+def environment(settings: Settings, run: Run) -> dict[str, str]:
+    """What the trainer, the checkpoint command and their children see of the run."""
+    told = {
+        "DXNN_JOB_ID": settings.job_id,
+        "DXNN_RUN_ID": run.run_id,
+        "DXNN_CHECKPOINT_DIR": str(settings.checkpoint_dir),
+        "DXNN_ERLANG_NODE": settings.erlang_node,
+        "DXNN_ERLANG_COOKIE_FILE": str(settings.erlang_cookie_file),
+    }
+    if run.restore_path:
+        told["DXNN_RESTORE_PATH"] = run.restore_path
+    inherited = {key: value for key, value in os.environ.items() if key != "DXNN_RESTORE_PATH"}
+    return inherited | told
+
+
+def program(command: Sequence[str], directory: Path, setting: str) -> str:
+    """Find the program that a command names. Raises UsageError where there is none to run."""
+    name = command[0]
+    candidate = str(directory / name) if "/" in name else name
+    found = shutil.which(candidate)
+    if found is None:
+        raise UsageError(f"{setting} = {list(command)!r}: there is no program {name!r} to run")
+    return found
+
+
+def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
+    """Start the trainer directly, in a process group of its own."""
+    command = settings.trainer_command
+    return subprocess.Popen(
+        command,
+        executable=program(command, settings.trainer_directory, "trainer_command"),
+        cwd=settings.trainer_directory,
+        env=environment(settings, run),
+        stdin=subprocess.DEVNULL,
+        process_group=0,
+    )
+
+
+def signal_group(leader: int, number: int) -> None:
+    """Signal every process of a group; one that is gone already is no error."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def started_at(pid: int) -> int | None:
+    """When the kernel started a process, in clock ticks since boot; None where it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if state in {"Z", "X"} else int(rest[18])
+
+
+def is_training(run: Run) -> bool:
+    """Whether this run's trainer is still there."""
+    return (
+        run.trainer_pid is not None
+        and run.trainer_started is not None
+        and started_at(run.trainer_pid) == run.trainer_started
+    )
+
+
+def stop(run: Run, grace_seconds: float) -> int | None:
+    """End the trainer: TERM, and after the grace KILL for its whole group.
+
+    Returns the signal that ended it, or None where it was gone already.
+    """
+    if run.trainer_pid is None or not is_training(run):
+        return None
+    signal_group(run.trainer_pid, signal.SIGTERM)
+    until = time.monotonic() + grace_seconds
+    while is_training(run) and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    if not is_training(run):
+        return signal.SIGTERM
+    signal_group(run.trainer_pid, signal.SIGKILL)
+    return signal.SIGKILL
