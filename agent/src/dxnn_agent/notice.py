@@ -15,7 +15,7 @@ SHUTDOWN = "shutdown"
 SPOT_WARNING = timedelta(minutes=2)
 
 # Scheduled events after which the machine, or what it was doing, is gone.
-_ENDING_EVENTS = {"instance-stop", "instance-retirement", "instance-reboot", "system-reboot"}
+_ENDING_EVENTS = ("instance-stop", "instance-retirement", "instance-reboot", "system-reboot")
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ def spot_notice(body: str) -> Notice | None:
     """Read `spot/instance-action`; None for anything that is not a whole, known answer."""
     content = _object(body)
     action = content.get("action")
-    if action not in {"terminate", "stop", "hibernate"}:
+    if action not in ("terminate", "stop", "hibernate"):
         return None
-    return Notice(SPOT_INTERRUPTION, _time(content.get("time")), str(action))
+    return Notice(SPOT_INTERRUPTION, _time(content.get("time")), action)
 
 
 def rebalance_recommendation(body: str) -> datetime | None:
@@ -51,10 +51,7 @@ def scheduled_event(body: str, now: datetime) -> Notice | None:
     interruption is at its notice, so that training goes on until then.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/viewing_scheduled_events.html
     """
-    try:
-        events = json.loads(body)
-    except ValueError:
-        return None
+    events = _parsed(body)
     due = [
         Notice(SCHEDULED_EVENT, start, str(event["Code"]))
         for event in (events if isinstance(events, list) else [])
@@ -77,11 +74,15 @@ def target_state_notice(body: str, *, rebalancing: bool) -> Notice | None:
     return Notice(REBALANCE if rebalancing else SHUTDOWN, None, "Terminated")
 
 
-def _object(body: str) -> dict[str, Any]:
+def _parsed(body: str) -> Any:
     try:
-        content = json.loads(body)
-    except ValueError:
-        return {}
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(body: str) -> dict[str, Any]:
+    content = _parsed(body)
     return content if isinstance(content, dict) else {}
 
 

@@ -38,7 +38,7 @@ class Told:
 
     def __init__(self) -> None:
         self.first: int | None = None
-        self.trainer: "Popen[bytes] | None" = None
+        self.trainer: Popen[bytes] | None = None
 
     def hear(self, number: int, _frame: FrameType | None = None) -> None:
         """Handle TERM or INT."""

@@ -1,0 +1,160 @@
+"""The plan: what is sent, in which order, and what the sentinel will say."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dxnn_agent import plan, settings
+from dxnn_agent.dumps import Dump
+from dxnn_agent.layout import DumpName
+from dxnn_agent.outcome import CompletionStatus, Outcome
+from dxnn_agent.plan import Fate, FinalizePlan, Held, LocalFile, Stage
+from dxnn_agent.run_state import Phase, Run
+
+RUN = Run("20250111-143012Z", "xor", "secret", Phase.EXITED, instance_id="i-1")
+PREFIX = "dxnn/xor/run-20250111-143012Z/"
+NOW = datetime(2025, 1, 11, tzinfo=UTC)
+SHA = "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def dump(kind: str, label: str, **described: Any) -> tuple[Dump, str | None]:
+    name = DumpName(kind, label)
+    return Dump(name, Path("/ckpt") / name.file, 10, NOW, described), SHA
+
+
+def make(
+    local: list[tuple[Dump, str | None]],
+    artifacts: Mapping[str, LocalFile] | None = None,
+    stored: Mapping[str, Held] | None = None,
+    *,
+    finalized_already: bool | None = False,
+) -> FinalizePlan:
+    return plan.make(
+        settings.load({"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}, {}),
+        RUN,
+        Outcome(CompletionStatus.NORMAL, 0, "training_completed"),
+        bucket="bkt",
+        local_dumps=local,
+        artifacts=artifacts or {},
+        log=LocalFile(Path("/log"), 1, SHA),
+        stored=stored,
+        finalized_already=finalized_already,
+        poweroff=True,
+        agent_version="0",
+    )
+
+
+def names(made: FinalizePlan, *fates: Fate) -> list[str]:
+    wanted = fates or tuple(Fate)
+    return [p.key.removeprefix(PREFIX) for p in made.objects if p.fate in wanted]
+
+
+def test_the_order_is_the_contracts() -> None:
+    made = make(
+        [
+            dump("completion", "20250111-143300Z"),
+            dump("checkpoint", "20250111-143200Z"),
+            dump("checkpoint", "20250111-143100Z"),
+        ],
+        {"artifacts/benchmarks/a": LocalFile(Path("/a"), 1, SHA)},
+        {},
+    )
+    assert names(made) == [
+        "checkpoint-20250111-143200Z.dmp",
+        "checkpoint-20250111-143200Z.metadata.json",
+        "completion-20250111-143300Z.dmp",
+        "completion-20250111-143300Z.metadata.json",
+        "checkpoint-20250111-143100Z.dmp",
+        "checkpoint-20250111-143100Z.metadata.json",
+        "artifacts/benchmarks/a",
+        "dxnn-run.log",
+        "_MANIFEST.json",
+    ]
+
+
+def test_what_is_there_with_the_same_checksum_is_not_sent() -> None:
+    one = dump("checkpoint", "20250111-143200Z")
+    key = f"{PREFIX}{one[0].name.file}"
+    assert names(make([one], stored={key: Held(10, SHA)}), Fate.THERE) == [one[0].name.file]
+    assert names(make([one], stored={key: Held(10, "cd" * 32)}), Fate.THERE) == []
+
+
+def test_without_an_answer_of_s3_it_says_that_it_does_not_know() -> None:
+    made = make([dump("checkpoint", "20250111-143200Z")], stored=None, finalized_already=None)
+    assert names(made, Fate.SEND) == ["dxnn-run.log", "_MANIFEST.json"]
+    assert len(names(made, Fate.UNKNOWN)) == 2
+
+
+def test_a_finalized_run_gets_nothing_more() -> None:
+    late = {"artifacts/late": LocalFile(Path("/a"), 1, SHA)}
+    made = make([], late, {f"{PREFIX}dxnn-run.log": Held(5, "")}, finalized_already=True)
+    assert names(made, Fate.SEND, Fate.UNKNOWN) == []
+    assert names(made, Fate.LEFT) == ["artifacts/late", "_MANIFEST.json"]
+
+
+def test_checkpoints_that_only_s3_has_belong_to_the_run() -> None:
+    """The manifest lists every object of the run, also what the disk dropped long ago."""
+    key = f"{PREFIX}checkpoint-20250111-100000Z.dmp"
+    made = make([], stored={key: Held(9, SHA), f"{PREFIX}_FAILED_UPLOAD": Held(1, SHA)})
+    assert names(made, Fate.THERE) == ["checkpoint-20250111-100000Z.dmp"]
+
+
+def test_a_dump_of_an_earlier_run_goes_to_its_own_prefix() -> None:
+    old = dump("checkpoint", "20250110-100000Z", job_id="xor", run_id="20250110-090000Z")
+    made = make([old], stored={})
+    assert made.objects[0].key.startswith("dxnn/xor/run-20250110-090000Z/checkpoint-")
+
+
+def test_a_dump_of_another_job_stays_where_it_is() -> None:
+    assert names(make([dump("checkpoint", "20250110-100000Z", job_id="other")], stored={})) == [
+        "dxnn-run.log",
+        "_MANIFEST.json",
+    ]
+
+
+def test_the_sentinel_has_the_contracts_keys_in_its_order() -> None:
+    assert list(make([]).sentinel.content()) == [
+        "run_id",
+        "finalized_at",
+        "status",
+        "completion_status",
+        "exit_code",
+        "reason",
+        "job_id",
+        "container_name",
+        "instance_id",
+        "parent_run_id",
+        "manifest_sha256",
+        "notice_time",
+        "margin_seconds",
+        "agent_version",
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["checkpoint", "completion"]),
+            st.from_regex(r"[A-Za-z0-9-]{1,8}", fullmatch=True),
+        ),
+        unique=True,
+    )
+)
+def test_every_dump_is_planned_once_and_stages_never_go_back(which: list[tuple[str, str]]) -> None:
+    made = make([dump(kind, label) for kind, label in which], stored={})
+    keys = [planned.key for planned in made.objects]
+    assert len(keys) == len(set(keys)) == 2 * len(which) + 2
+    stages = [planned.stage for planned in made.objects]
+    assert stages == sorted(stages)
+    newest = [p for p in made.objects if p.stage is Stage.NEWEST_CHECKPOINT]
+    assert len(newest) == (2 if any(kind == "checkpoint" for kind, _ in which) else 0)
