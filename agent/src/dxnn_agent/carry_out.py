@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 
-from dxnn_agent import dumps, upload
+from dxnn_agent import dumps, rival, upload
 from dxnn_agent.errors import UploadError
 from dxnn_agent.plan import Fate, FinalizePlan, PlannedObject, Stage
+from dxnn_agent.rival import RivalError
 from dxnn_agent.s3 import S3Error
 from dxnn_agent.upload import Line
 
@@ -23,26 +25,57 @@ class IncompleteError(UploadError):
         self.missing = missing
 
 
-def carry_out(plan: FinalizePlan, line: Line) -> str:
+def carry_out(plan: FinalizePlan, line: Line, signature: str) -> str:
     """Send everything in the plan's order and return the manifest's SHA-256.
 
-    Objects of one step go in parallel. Once S3 has failed an object for all its attempts nothing
-    more is begun: the rest would only meet the same. Raises IncompleteError.
+    `signature` tells this machine's log from that of a copy of the machine. Objects of one step go
+    in parallel. Once S3 has failed an object for all its attempts nothing more is begun: the rest
+    would only meet the same. Raises IncompleteError.
     """
     arrived: list[PlannedObject] = []
     failures: dict[str, Exception] = {}
     for (stage, _), planned in groupby(plan.objects, key=lambda planned: planned.step):
         if stage not in {Stage.LOG, Stage.MANIFEST}:
             arrived += _send_step(list(planned), line, failures)
-    if not failures:
-        try:
-            log = _send_log(plan, line)
-            return _send_manifest(plan, line, [*arrived, log])
-        except (UploadError, OSError) as error:
-            failures[plan.prefix] = error
-    there = {planned.key for planned in arrived}
-    missing = [planned.key for planned in plan.objects if planned.key not in there]
+    sent_log: PlannedObject | None = None
+    try:
+        # The log tells why a run could not be saved, so it is sent then too, if at the first try.
+        sent_log = _send_log(plan, replace(line, deadline=_now) if failures else line, signature)
+        if not failures:
+            return _send_manifest(plan, line, [*arrived, sent_log])
+    except RivalError:
+        if not failures:
+            return _settle_with_other(plan, line, arrived, signature)
+    except (UploadError, OSError) as error:
+        failures.setdefault(plan.prefix, error)
+    there = {planned.key for planned in [*arrived, sent_log] if planned}
+    missing = [
+        planned.key
+        for planned in plan.objects
+        if planned.key not in there and planned.stage is not Stage.MANIFEST
+    ]
     raise IncompleteError(str(next(iter(failures.values()))), missing)
+
+
+def _settle_with_other(
+    plan: FinalizePlan, line: Line, arrived: list[PlannedObject], signature: str
+) -> str:
+    """Keep the log and the manifest of another machine that finalizes this run, if both are there.
+
+    Either machine may then write the sentinel. Where the other was cut off, this one takes over.
+    """
+    try:
+        theirs = rival.manifest_of_other(line, plan.prefix)
+        if theirs:
+            return theirs
+        log = _send_log(plan, line, signature, take_over=True)
+        return _send_manifest(plan, line, [*arrived, log])
+    except (UploadError, RivalError) as error:
+        raise IncompleteError(f"another machine finalizes this run too: {error}", []) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _send_step(
@@ -68,14 +101,16 @@ def _send_step(
         return [planned for planned in pool.map(send, step) if planned]
 
 
-def _send_log(plan: FinalizePlan, line: Line) -> PlannedObject:
+def _send_log(
+    plan: FinalizePlan, line: Line, signature: str, *, take_over: bool = False
+) -> PlannedObject:
     """Send the log as it is now; other commands go on writing to it, so a copy is what is sent."""
     planned = _only(plan.objects, Stage.LOG)
     copy = line.state_dir / ".log-as-sent"
     try:
         shutil.copyfile(planned.source or line.log.file, copy)
         sha256 = dumps.sha256_of(copy)
-        upload.send(line, planned.key, copy, sha256)
+        rival.send_log(line, planned.key, copy, sha256, signature, take_over=take_over)
         return replace(planned, size=copy.stat().st_size, sha256=sha256)
     finally:
         copy.unlink(missing_ok=True)

@@ -8,12 +8,12 @@ from dxnn_agent import interruption, layout, metadata_service, retry, run_state,
 from dxnn_agent.errors import UsageError
 from dxnn_agent.log import Log, State, line
 from dxnn_agent.run_state import Phase, Run
-from dxnn_agent.s3 import Bucket
+from dxnn_agent.s3 import NEW, Bucket
 from dxnn_agent.settings import Settings
 from dxnn_agent.upload import Line
 
 
-def begin(settings: Settings, log: Log, first: State) -> Run:
+def begin(settings: Settings, log: Log, first: State, *, adopts: bool = False) -> Run:
     """The unfinished run of this machine, else a new one.
 
     A new run claims its prefix by writing its log there unless somebody did before, with `first` as
@@ -29,7 +29,7 @@ def begin(settings: Settings, log: Log, first: State) -> Run:
                 return run
         if run is None or run.over:
             interruption.forget(settings.state_dir)
-            run = _new(settings, after=run)
+            run = _new(settings, run, adopts=adopts)
         run_state.save(settings.state_dir, run)
         while not _claimed(settings, log, run, first):
             run = replace(run, run_id=_next(run.run_id))
@@ -48,7 +48,7 @@ def require_job(settings: Settings, run: Run) -> None:
         )
 
 
-def _new(settings: Settings, after: Run | None) -> Run:
+def _new(settings: Settings, after: Run | None, *, adopts: bool) -> Run:
     run_id = layout.stamp(datetime.now(UTC))
     if after and run_id <= after.run_id:
         run_id = _next(after.run_id)
@@ -58,6 +58,7 @@ def _new(settings: Settings, after: Run | None) -> Run:
         claim=secrets.token_hex(16),
         phase=Phase.CLAIMING,
         instance_id=metadata_service.instance_id(),
+        adopts=adopts,
     )
 
 
@@ -81,9 +82,10 @@ def _claimed(settings: Settings, log: Log, run: Run, first: State) -> bool:
     sha256 = upload.sha256_of(body)
 
     def create() -> bool:
-        if bucket.create(key, body, sha256, {"sha256": sha256, "claim": run.claim}):
+        if bucket.write(key, body, sha256, {"sha256": sha256, "claim": run.claim}, NEW):
             return True
-        return bucket.user_metadata(key).get("claim") == run.claim
+        standing = bucket.head(key)
+        return standing is not None and standing.metadata.get("claim") == run.claim
 
     way = Line(bucket, settings.state_dir, log, retry.no_deadline)
     return retry.attempt(create, deadline=retry.no_deadline, retrying=way.retrying(layout.LOG_NAME))

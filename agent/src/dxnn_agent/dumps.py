@@ -42,7 +42,8 @@ class Dump:
     @property
     def run_id(self) -> str | None:
         """The run it was taken in; None where nothing says so."""
-        return _text(self.described.get("run_id"))
+        run_id = _text(self.described.get("run_id"))
+        return run_id if run_id and layout.moment_of(run_id) else None
 
     @property
     def sha256(self) -> str | None:
@@ -78,6 +79,8 @@ def metadata(
     """The whole metadata of a dump: the contract's keys, and whatever the trainer added."""
     told = dict(added or dump.described)
     usual = TRAINING_COMPLETED if dump.name.kind == COMPLETION else "manual"
+    home = home_of(dump, run)
+    parent = run.parent_run_id if home == run.run_id else None
     return told | {
         "kind": dump.name.kind,
         "file": dump.name.file,
@@ -86,9 +89,14 @@ def metadata(
         "taken_at": layout.timestamp(dump.taken_at),
         "reason": reason or _text(told.get("reason")) or usual,
         "job_id": dump.job_id or run.job_id,
-        "run_id": dump.run_id or run.run_id,
-        "parent_run_id": told.get("parent_run_id", run.parent_run_id),
+        "run_id": home,
+        "parent_run_id": dump.run_id if run.adopts else told.get("parent_run_id", parent),
     }
+
+
+def home_of(dump: Dump, run: Run) -> str:
+    """The run whose prefix a dump belongs into: the one that took it, unless this one adopts it."""
+    return run.run_id if run.adopts else dump.run_id or run.run_id
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """finalize: everything into S3 exactly once, `_SUCCESS` last, and the machine down."""
 
-import json
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ from dxnn_agent.log import Log, State
 from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome
 from dxnn_agent.plan import FinalizePlan, Held, Sentinel
 from dxnn_agent.run_state import Phase, Run
-from dxnn_agent.s3 import Bucket, S3Error
+from dxnn_agent.s3 import ANYWAY, NEW, Bucket, S3Error
 from dxnn_agent.settings import Settings
 from dxnn_agent.upload import Line
 
@@ -55,7 +55,7 @@ def finalize(
         return ExitCode.DONE
     run = run_state.load(settings.state_dir)
     if run is None or run.phase is Phase.CLAIMING:
-        run = claim.begin(settings, log, State.FINALIZE_START)
+        run = claim.begin(settings, log, State.FINALIZE_START, adopts=run is None)
     claim.require_job(settings, run)
     outcome = _outcome(settings, run, given)
     log(
@@ -81,7 +81,8 @@ def prepare(settings: Settings, given: Outcome | None) -> FinalizePlan:
     """
     run = run_state.load(settings.state_dir)
     if run is None or run.phase is Phase.CLAIMING:
-        run = Run(layout.stamp(datetime.now(UTC)), settings.job_id, "", Phase.CLAIMED)
+        run_id = layout.stamp(datetime.now(UTC))
+        run = Run(run_id, settings.job_id, "", Phase.CLAIMED, adopts=run is None)
     claim.require_job(settings, run)
     outcome = _outcome(settings, run, given)
     if settings.s3_bucket is None:
@@ -116,16 +117,10 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
             missing = [planned.key for planned in made.objects]
             return _fail(settings, made, line, IncompleteError(str(error), missing))
     made = _plan(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
-    run_state.update(
-        settings.state_dir,
-        run.run_id,
-        completion_status=str(outcome.completion_status),
-        exit_code=outcome.exit_code,
-        reason=outcome.reason,
-    )
+    run = _sign(settings, run, outcome)
     try:
         with progress.shown(made, line) as watched:
-            manifest_sha256 = carry_out.carry_out(made, watched)
+            manifest_sha256 = carry_out.carry_out(made, watched, run.signature or "")
         sentinel_written = _write_sentinel(settings, run, made, manifest_sha256, line)
     except IncompleteError as error:
         return _fail(settings, made, line, error)
@@ -163,13 +158,21 @@ def _skip(
 
 
 def _wrote(run: Run, sentinel: tuple[bytes, dict[str, str]]) -> bool:
-    """Whether this machine wrote the sentinel: a copy of its disk elsewhere has another id."""
-    content, metadata = sentinel
-    try:
-        by = json.loads(content).get("instance_id")
-    except (ValueError, AttributeError):
-        return False
-    return metadata.get("claim") == run.claim and by == run.instance_id
+    """Whether this very machine wrote the sentinel."""
+    return run.signature is not None and sentinel[1].get("signature") == run.signature
+
+
+def _sign(settings: Settings, run: Run, outcome: Outcome) -> Run:
+    """Write down how the run ended, and by which signature its sentinel will be known as ours."""
+    signed = run_state.update(
+        settings.state_dir,
+        run.run_id,
+        signature=run.signature or secrets.token_hex(16),
+        completion_status=str(outcome.completion_status),
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
+    )
+    return signed or run
 
 
 def _power_off(settings: Settings, run: Run, log: Log) -> None:
@@ -186,11 +189,10 @@ def _write_sentinel(
     sentinel = _now(settings, replace(made.sentinel, manifest_sha256=manifest_sha256))
     body = dumps.to_json(sentinel.content()).encode()
     sha256 = upload.sha256_of(body)
+    told = {"sha256": sha256, "signature": run.signature or ""}
 
     def write() -> bool:
-        if line.bucket.create(
-            made.sentinel_key, body, sha256, {"sha256": sha256, "claim": run.claim}
-        ):
+        if line.bucket.write(made.sentinel_key, body, sha256, told, NEW):
             return True
         standing = line.bucket.read(made.sentinel_key)
         return standing is not None and _wrote(run, standing)
@@ -211,7 +213,9 @@ def _fail(settings: Settings, made: FinalizePlan, line: Line, error: IncompleteE
     run_state.update(settings.state_dir, made.run_id, phase=Phase.FAILED)
     written = True
     try:
-        line.bucket.put(f"{made.prefix}{layout.FAILED_NAME}", body, upload.sha256_of(body))
+        sha256 = upload.sha256_of(body)
+        key = f"{made.prefix}{layout.FAILED_NAME}"
+        line.bucket.write(key, body, sha256, {"sha256": sha256}, ANYWAY)
     except S3Error:
         written = False  # the log says why everything failed; once is enough
     line.log(
@@ -276,9 +280,9 @@ def _read(line: Line, name: str, question: Callable[[], Answer]) -> Answer:
 def _stored(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
     """What S3 holds of this run, and of earlier runs whose dumps still lie here."""
     runs = {run.run_id} | {
-        dump.run_id
+        dumps.home_of(dump, run)
         for dump in dumps.lying_in(settings.checkpoint_dir)
-        if dump.run_id and dump.job_id == run.job_id
+        if dump.job_id in {None, run.job_id}
     }
     prefixes = [
         layout.run_prefix(settings.s3_prefix, run.job_id, run_id) for run_id in sorted(runs)

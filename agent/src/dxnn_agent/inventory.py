@@ -61,7 +61,8 @@ def stored(
         shipped = known.get(key)
         if shipped and shipped.size == found.size:
             return Held(found.size, shipped.sha256)
-        return Held(found.size, bucket.user_metadata(key).get("sha256", ""))
+        standing = bucket.head(key)
+        return Held(found.size, standing.metadata.get("sha256", "") if standing else "")
 
     with ThreadPoolExecutor(_PARALLEL_QUESTIONS) as pool:
         return dict(zip(listing, pool.map(held, listing.items()), strict=True))

@@ -226,7 +226,7 @@ def _dumps(
         if dump.name.kind == dumps.CHECKPOINT:
             stage = Stage.OLDER_CHECKPOINTS if newest_seen else Stage.NEWEST_CHECKPOINT
             newest_seen = True
-        home = layout.run_prefix(settings.s3_prefix, run.job_id, dump.run_id or run.run_id)
+        home = layout.run_prefix(settings.s3_prefix, run.job_id, dumps.home_of(dump, run))
         yield _of_file(home + dump.name.file, stage, LocalFile(dump.path, dump.size, sha256))
         if sha256:
             text = dumps.to_json(dumps.metadata(dump, sha256, run))

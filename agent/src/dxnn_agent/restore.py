@@ -157,7 +157,8 @@ def _described(
     described = dumps.parse_metadata(found[0]) if found else {}
     if "sha256" in described:
         return described
-    return dict(_insist(settings, log, bucket, name.file, lambda: bucket.user_metadata(key)))
+    standing = _insist(settings, log, bucket, name.file, lambda: bucket.head(key))
+    return dict(standing.metadata) if standing else {}
 
 
 def _problem(described: Mapping[str, Any], file: Path) -> str | None:

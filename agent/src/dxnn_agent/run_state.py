@@ -34,9 +34,10 @@ class Phase(StrEnum):
 class Run:
     """One instance's part of a job.
 
-    `claim` is a secret of this machine: with it a command that was killed recognises what it wrote
-    itself. `trainer_started` is the kernel's start time of the trainer's process, so that another
-    process that got the same number is never taken for it.
+    `claim` and `signature` are written beside the run's first object and beside its sentinel, so
+    that a command that was killed recognises what this very machine wrote. `trainer_started` is the
+    kernel's start time of the trainer's process, so that another process that got the same number
+    is never taken for it. A run that `adopts` was begun by finalize, for dumps that lay here.
     """
 
     run_id: str
@@ -51,6 +52,8 @@ class Run:
     completion_status: str | None = None
     exit_code: int | None = None
     reason: str | None = None
+    signature: str | None = None
+    adopts: bool = False
 
     @property
     def over(self) -> bool:

@@ -1,12 +1,12 @@
 """The bucket: the only module that talks to S3."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import boto3
 from boto3.exceptions import Boto3Error
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _MEBIBYTE = 1024 * 1024
 # Eight megabytes a part and four parts at a time: at most some 80 MB in memory whatever the size.
+PARTS_FROM_BYTES = 16 * _MEBIBYTE
 _TRANSFER = TransferConfig(
-    multipart_threshold=16 * _MEBIBYTE,
+    multipart_threshold=PARTS_FROM_BYTES,
     multipart_chunksize=8 * _MEBIBYTE,
     max_concurrency=4,
     preferred_transfer_client="classic",
@@ -46,6 +47,25 @@ class Stored:
 
     size: int
     last_modified: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An object that is there: its version by ETag, and what was stored beside it."""
+
+    etag: str
+    metadata: Mapping[str, str]
+
+
+# On what condition an object is written:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+ANYWAY: Mapping[str, str] = {}
+NEW: Mapping[str, str] = {"IfNoneMatch": "*"}
+
+
+def over(standing: Standing | None) -> Mapping[str, str]:
+    """Write only over the object that was looked at; where there was none, only a new one."""
+    return {"IfMatch": standing.etag} if standing else NEW
 
 
 class Bucket:
@@ -84,20 +104,28 @@ class Bucket:
                     return None
                 raise
 
-    def user_metadata(self, key: str) -> dict[str, str]:
-        """What was stored beside an object; empty where the object is not there. Raises S3Error."""
+    def head(self, key: str) -> Standing | None:
+        """What is known of an object, or None where it is not there. Raises S3Error."""
         with self._asking(f"head s3://{self.name}/{key}") as client:
             try:
-                return client.head_object(Bucket=self.name, Key=key)["Metadata"]
+                answer = client.head_object(Bucket=self.name, Key=key)
+                return Standing(answer["ETag"], answer["Metadata"])
             except ClientError as error:
                 if _code(error) in _ABSENT:
-                    return {}
+                    return None
                 raise
 
-    def create(self, key: str, content: bytes, sha256: str, metadata: dict[str, str]) -> bool:
-        """Write an object unless there is one: False where somebody was first. Raises S3Error.
+    def write(
+        self,
+        key: str,
+        content: bytes | BinaryIO,
+        sha256: str,
+        metadata: Mapping[str, str],
+        condition: Mapping[str, str],
+    ) -> bool:
+        """Write an object whose SHA-256 S3 verifies; False where the condition no longer holds.
 
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        The condition is NEW, `over` what stands there, or ANYWAY. Raises S3Error.
         """
         with self._asking(f"put s3://{self.name}/{key}") as client:
             try:
@@ -105,9 +133,9 @@ class Bucket:
                     Bucket=self.name,
                     Key=key,
                     Body=content,
-                    ChecksumSHA256=_base64(sha256),
+                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                     Metadata=metadata,
-                    IfNoneMatch="*",
+                    **condition,  # type: ignore[arg-type]
                 )
             except ClientError as error:
                 if _code(error) in _TAKEN:
@@ -115,39 +143,16 @@ class Bucket:
                 raise
             return True
 
-    def put(self, key: str, content: bytes, sha256: str) -> None:
-        """Write a small object; S3 verifies its SHA-256. Raises S3Error."""
-        with self._asking(f"put s3://{self.name}/{key}") as client:
-            client.put_object(
-                Bucket=self.name,
-                Key=key,
-                Body=content,
-                ChecksumSHA256=_base64(sha256),
-                Metadata={"sha256": sha256},
-            )
-
-    def upload(
+    def upload_in_parts(
         self, key: str, path: Path, sha256: str, progress: Callable[[int], None] | None = None
     ) -> None:
-        """Send a file, in parts where its size asks for it; S3 verifies the SHA-256 of each.
+        """Send a large file in parts; S3 verifies the SHA-256 of each.
 
-        The whole file's SHA-256 becomes user metadata, by which `user_metadata` recognises it, as
+        The whole file's SHA-256 becomes user metadata, by which `head` recognises it, as
         S3 keeps none of the whole for an object of several parts. Raises S3Error, or OSError where
         the file can't be read.
         """
         with self._asking(f"put s3://{self.name}/{key}") as client:
-            if path.stat().st_size < _TRANSFER.multipart_threshold:
-                with path.open("rb") as file:
-                    client.put_object(
-                        Bucket=self.name,
-                        Key=key,
-                        Body=file,
-                        ChecksumSHA256=_base64(sha256),
-                        Metadata={"sha256": sha256},
-                    )
-                if progress:
-                    progress(path.stat().st_size)
-                return
             client.upload_file(
                 str(path),
                 self.name,
@@ -190,7 +195,3 @@ def _failure(doing: str, error: ClientError) -> S3Error:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _base64(sha256: str) -> str:
-    return base64.b64encode(bytes.fromhex(sha256)).decode()

@@ -4,13 +4,15 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from dxnn_agent import retry, shipped
 from dxnn_agent.errors import UploadError
 from dxnn_agent.log import Log, State
 from dxnn_agent.retry import Deadline
-from dxnn_agent.s3 import Bucket, S3Error
+from dxnn_agent.s3 import ANYWAY, NEW, PARTS_FROM_BYTES, Bucket, S3Error
 
 
 @dataclass(frozen=True)
@@ -38,32 +40,63 @@ class Line:
         return tell
 
 
-def send(line: Line, key: str, body: Path | bytes, sha256: str) -> None:
-    """Put a file or a text at a key. Raises UploadError once the attempts are used up.
+def send(
+    line: Line,
+    key: str,
+    body: Path | bytes,
+    sha256: str,
+    put: Callable[[], None] | None = None,
+) -> None:
+    """Put a file or a text at a key, by `put` where it takes more than writing.
 
-    A file that can't be read is not tried again.
+    Raises UploadError once the attempts are used up; a file that can't be read is not tried again.
     """
     name = key.rpartition("/run-")[2].partition("/")[2]
     attempts = 0
     began = time.monotonic()
 
-    def put() -> None:
+    def once() -> None:
         nonlocal attempts
         attempts += 1
-        if isinstance(body, Path):
-            line.bucket.upload(key, body, sha256, line.progress)
-        else:
-            line.bucket.put(key, body, sha256)
+        put() if put else _put(line, key, body, sha256)
 
     try:
-        size = body.stat().st_size if isinstance(body, Path) else len(body)
-        retry.attempt(put, deadline=line.deadline, retrying=line.retrying(name))
+        size = _size(body)
+        retry.attempt(once, deadline=line.deadline, retrying=line.retrying(name))
     except (S3Error, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
         line.log(State.UPLOAD_FAIL, object=name, attempts=attempts, error=reason)
         raise UploadError(f"{name} did not arrive: {reason}") from error
     shipped.remember(line.state_dir, shipped.Shipped(line.bucket.name, key, size, sha256))
     line.log(State.UPLOAD_SUCCESS, object=name, size=size, seconds=time.monotonic() - began)
+
+
+def _put(line: Line, key: str, body: Path | bytes, sha256: str) -> None:
+    """Write an object unless the very same is there: another machine may be sending it too."""
+    if isinstance(body, bytes):
+        _create_or_put(line.bucket, key, BytesIO(body), sha256)
+    elif _size(body) < PARTS_FROM_BYTES:
+        with body.open("rb") as file:
+            _create_or_put(line.bucket, key, file, sha256)
+    else:
+        line.bucket.upload_in_parts(key, body, sha256, line.progress)
+        return
+    if line.progress:
+        line.progress(_size(body))
+
+
+def _create_or_put(bucket: Bucket, key: str, body: BinaryIO, sha256: str) -> None:
+    told = {"sha256": sha256}
+    if bucket.write(key, body, sha256, told, NEW):
+        return
+    standing = bucket.head(key)
+    if standing is None or standing.metadata.get("sha256") != sha256:
+        body.seek(0)
+        bucket.write(key, body, sha256, told, ANYWAY)
+
+
+def _size(body: Path | bytes) -> int:
+    return len(body) if isinstance(body, bytes) else body.stat().st_size
 
 
 def sha256_of(content: bytes) -> str:

@@ -1,0 +1,56 @@
+# make demo    plays a job's whole life on this machine, without AWS
+# make test    passes all the tests
+# Both first set up what is missing: Erlang and Python by apt (saying so), libraries in .venv.
+
+PYTHON := .venv/bin/python
+WORKERS ?= 6
+
+.PHONY: help system setup erlang demo test test-erlang test-python lint format clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+system:
+	@./rehearsal/install-packages
+
+.venv/made: requirements-dev.txt agent/pyproject.toml | system
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --upgrade pip
+	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable agent
+	@touch $@
+
+setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts
+
+erlang: system
+	@$(MAKE) --silent --directory erlang all
+
+# make demo TRAINER=~/DXNN-Trader-v2
+# make demo TRAINER=~/mine TRAINER_COMMAND="python3 train.py" CHECKPOINT_COMMAND="python3 save.py"
+demo: setup ## Play a job's life: train, notice, finalize, restore, complete
+	@$(PYTHON) -m rehearsal demo \
+		$(if $(TRAINER),--trainer "$(TRAINER)") \
+		$(if $(TRAINER_COMMAND),--trainer-command "$(TRAINER_COMMAND)") \
+		$(if $(CHECKPOINT_COMMAND),--checkpoint-command "$(CHECKPOINT_COMMAND)") \
+		$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
+		$(if $(KEEP),--keep "$(KEEP)")
+
+test: test-erlang test-python ## Pass all the tests
+
+test-erlang: setup
+	$(MAKE) --directory erlang test
+
+test-python: setup
+	$(PYTHON) -m pytest -n $(WORKERS)
+
+lint: .venv/made ## Check style and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: .venv/made ## Put every Python file into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean: ## Remove what was made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	$(MAKE) --directory erlang clean
