@@ -12,7 +12,7 @@ from typing import Any
 
 from dxnn_agent import dumps, erlang, interruption, layout, lock, run_state, trainer, upload
 from dxnn_agent.dumps import Dump
-from dxnn_agent.errors import AgentError, CheckpointError, CheckpointTimeoutError
+from dxnn_agent.errors import AgentError, CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.layout import DumpName
 from dxnn_agent.log import Log, State
 from dxnn_agent.run_state import Run
@@ -24,26 +24,28 @@ _LOCK_FILE = ".checkpoint.lock"
 _TOLD_BYTES = 2000
 
 
-def checkpoint(settings: Settings, log: Log, reason: str, seconds: float | None = None) -> Dump:
+def checkpoint(settings: Settings, log: Log, reason: str) -> Dump:
     """Take a checkpoint of this machine's run, prune old ones and ship it.
 
-    `seconds` is the time it may take, by default the longer of the deadline and the interval.
     Raises CheckpointError, LockedError where another checkpoint took all of the time, or
     UploadError where the dump is on the disk but did not reach S3.
     """
     run = _run(settings, log)
-    allowed = seconds or max(
-        settings.checkpoint_deadline_seconds, settings.checkpoint_interval_seconds
-    )
-    dump = take(settings, run, log, reason, allowed)
-    ship(settings, run, dump, log)
+    dump = take(settings, run, log, reason, settings.checkpoint_deadline_seconds)
+    if not _is_stopping(settings):  # then finalize sends it
+        ship(settings, run, dump, log)
     return dump
 
 
 def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) -> Dump:
-    """Take a checkpoint within `seconds`; two at once take turns. Raises as `checkpoint` does."""
+    """Take a checkpoint within `seconds`; two at once take turns. Raises as `checkpoint` does.
+
+    Once the trainer has been told to stop, the one that was taken then is the last.
+    """
     until = time.monotonic() + seconds
     with lock.hold(settings.state_dir / _LOCK_FILE, seconds, "another checkpoint"):
+        if _is_stopping(settings) and (last := _last(settings, run)):
+            return last
         began = time.monotonic()
         name = _free_name(settings.checkpoint_dir)
         log(State.CHECKPOINT_START, run_id=run.run_id, file=name.file, reason=reason)
@@ -83,6 +85,20 @@ def ship(settings: Settings, run: Run, dump: Dump, log: Log) -> None:
     upload.send(line, prefix + dump.name.metadata, described, upload.sha256_of(described))
 
 
+def _is_stopping(settings: Settings) -> bool:
+    standing = interruption.standing(settings.state_dir)
+    return standing is not None and standing.told_to_stop
+
+
+def _last(settings: Settings, run: Run) -> Dump | None:
+    own = (
+        dump
+        for dump in dumps.lying_in(settings.checkpoint_dir)
+        if dump.name.kind == dumps.CHECKPOINT and dump.run_id == run.run_id
+    )
+    return next(own, None)
+
+
 def _run(settings: Settings, log: Log) -> Run:
     run = run_state.load(settings.state_dir)
     if run is None or run.over:
@@ -108,6 +124,8 @@ def _dump(settings: Settings, run: Run, name: DumpName, reason: str, seconds: fl
         return _keep(run, name, reason, temporary, directory / name.file, added)
     except OSError as error:
         raise CheckpointError(f"{name.file}: {error.filename}: {error.strerror}") from error
+    except UsageError as error:
+        raise CheckpointError(str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
         told.unlink(missing_ok=True)

@@ -106,7 +106,7 @@ class Settings(BaseModel):
         2, description="How often the metadata service is asked."
     )
     checkpoint_deadline_seconds: Annotated[int, Field(gt=0)] = Field(
-        60, description="Time a checkpoint may take, counted from the detection of a notice."
+        60, description="Time a checkpoint may take; at a notice, counted from its detection."
     )
     checkpoint_interval_seconds: Annotated[int, Field(ge=0)] = Field(
         300, description="Time between periodic checkpoints; 0 turns them off."
