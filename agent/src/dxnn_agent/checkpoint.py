@@ -32,7 +32,7 @@ def checkpoint(settings: Settings, log: Log, reason: str) -> Dump:
     """
     run = _run(settings, log)
     dump = take(settings, run, log, reason, settings.checkpoint_deadline_seconds)
-    if not _is_stopping(settings):  # then finalize sends it
+    if not _left_to_finalize(settings, run):
         ship(settings, run, dump, log)
     return dump
 
@@ -85,6 +85,12 @@ def ship(settings: Settings, run: Run, dump: Dump, log: Log) -> None:
     upload.send(line, prefix + dump.name.metadata, described, upload.sha256_of(described))
 
 
+def _left_to_finalize(settings: Settings, run: Run) -> bool:
+    """Whether shipping a dump is finalize's affair by now, which lists what lies on the disk."""
+    now = run_state.load(settings.state_dir) or run
+    return now.sealed or _is_stopping(settings)
+
+
 def _is_stopping(settings: Settings) -> bool:
     standing = interruption.standing(settings.state_dir)
     return standing is not None and standing.told_to_stop
@@ -102,11 +108,13 @@ def _last(settings: Settings, run: Run) -> Dump | None:
 def _run(settings: Settings, log: Log) -> Run:
     run = run_state.load(settings.state_dir)
     if run is None or run.over:
-        log(State.CHECKPOINT_ERROR, error="no run is under way on this machine")
-        raise CheckpointError(
-            f"no run is under way in {settings.state_dir}: `dxnn-agent run` begins one"
-        )
-    return run
+        problem = f"no run is under way in {settings.state_dir}: `dxnn-agent run` begins one"
+    elif run.sealed and not _is_stopping(settings):
+        problem = f"run {run.run_id} is being finalized"
+    else:
+        return run
+    log(State.CHECKPOINT_ERROR, error=problem)
+    raise CheckpointError(problem)
 
 
 def _dump(settings: Settings, run: Run, name: DumpName, reason: str, seconds: float) -> Dump:

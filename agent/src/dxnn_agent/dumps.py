@@ -111,7 +111,7 @@ def parse_metadata(content: bytes) -> dict[str, Any]:
     """Read metadata; empty where it is not a JSON object."""
     try:
         parsed = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

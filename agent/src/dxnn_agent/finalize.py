@@ -110,14 +110,16 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
         sentinel = _read(line, layout.SUCCESS_NAME, lambda: line.bucket.read(sentinel_key))
         if sentinel:
             return _skip(settings, run, sentinel, line.log)
+        # Before anything is counted: from now on `checkpoint` adds nothing to the run.
+        run = _sign(settings, run, outcome)
         stored = _read(line, "listing", lambda: _stored(settings, run, line.bucket))
     except S3Error as error:
+        run = _sign(settings, run, outcome)
         if not error.denied:
             made = _plan(settings, run, outcome, line.bucket.name, None, finalized_already=None)
             missing = [planned.key for planned in made.objects]
             return _fail(settings, made, line, IncompleteError(str(error), missing))
     made = _plan(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
-    run = _sign(settings, run, outcome)
     try:
         with progress.shown(made, line) as watched:
             manifest_sha256 = carry_out.carry_out(made, watched, run.signature or "")

@@ -56,6 +56,11 @@ class Run:
     adopts: bool = False
 
     @property
+    def sealed(self) -> bool:
+        """Whether a finalization has begun, after which nothing is added to the run."""
+        return self.over or self.signature is not None
+
+    @property
     def over(self) -> bool:
         """Whether the run has its sentinel, so that the next `restore` or `run` begins another."""
         return self.phase in {Phase.FAILED, Phase.FINALIZED, Phase.DOWN}
