@@ -1,0 +1,54 @@
+-module(dxnn_monitor_watch_tests).
+-compile({parse_transform, eunit_autoexport}).
+-include_lib("stdlib/include/assert.hrl").
+
+%% In one test, because an emulator has one tracer.
+deaths_test_() ->
+    {timeout, 20, fun() ->
+        ok = dxnn_monitor_watch:start(),
+        [
+            ?assertEqual({Name, Expected}, {Name, reported(Start)})
+         || {Name, Expected, Start} <- deaths()
+        ],
+        %% A death as early as it can be is not missed, however often it is tried.
+        [?assertEqual(boom, reported(registers_itself(boom))) || _ <- lists:seq(1, 200)]
+    end}.
+
+deaths() ->
+    [
+        {"crash", boom, registers_itself(boom)},
+        {"normal end", nothing, registers_itself(normal)},
+        {"shutdown", nothing, registers_itself(shutdown)},
+        {"shutdown with a reason", nothing, registers_itself({shutdown, done})},
+        {"killed", killed, fun() ->
+            Pid = spawn(fun() -> register(monitor, self()), timer:sleep(infinity) end),
+            await_name(Pid),
+            exit(Pid, kill)
+        end},
+        {"registered by another", boom, fun() ->
+            Pid = spawn(fun() -> receive Reason -> exit(Reason) end end),
+            spawn(fun() -> register(monitor, Pid) end),
+            await_name(Pid),
+            timer:sleep(50),
+            Pid ! boom
+        end},
+        {"a process of another name", nothing, fun() ->
+            spawn(fun() -> register(conductor, self()), exit(boom) end)
+        end}
+    ].
+
+registers_itself(Reason) ->
+    fun() -> spawn(fun() -> register(monitor, self()), exit(Reason) end) end.
+
+await_name(Pid) ->
+    whereis(monitor) =:= Pid orelse (timer:sleep(1) =:= ok andalso await_name(Pid)).
+
+reported(Start) ->
+    Start(),
+    Reported =
+        receive
+            {monitor_died, Reason} -> Reason
+        after 100 -> nothing
+        end,
+    undefined = whereis(monitor),
+    Reported.
