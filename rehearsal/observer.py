@@ -1,0 +1,90 @@
+"""Follows instances while they live: what their logs and their trainers say, as it is said."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rehearsal import evidence, timeline
+from rehearsal.errors import RehearsalError
+from rehearsal.instance import Instance
+from rehearsal.timeline import Happening
+
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+class Tail:
+    """The lines that a growing file has gained since it was last asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list[str]:
+        """Read the whole lines that are new; none while there is no such file."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                whole = file.read().rpartition(b"\n")[0]
+        except FileNotFoundError:
+            return []
+        if not whole:
+            return []
+        self._offset += len(whole) + 1
+        return whole.decode(errors="replace").split("\n")
+
+
+class Observer:
+    """Collects happenings, in the order in which they were seen, and shows each as it comes."""
+
+    def __init__(self, told: Callable[[Iterable[str]], str | None]) -> None:
+        """Begin the rehearsal's clock; `told` reads a trainer's progress from its lines."""
+        self.happenings: list[Happening] = []
+        self.show: Callable[[Happening], None] = lambda _happening: None
+        self._told = told
+        self._began = time.monotonic()
+        self._tails: dict[str, tuple[Tail, Tail]] = {}
+        self._output: dict[str, list[str]] = {}
+        self._trains: set[str] = set()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the rehearsal began."""
+        return time.monotonic() - self._began
+
+    def follow(self, name: str, instance: Instance) -> None:
+        """Follow an instance from now on, under a name of its own."""
+        tree = instance.tree
+        self._tails[name] = (Tail(tree.log_file), Tail(tree.journal("run")))
+        self._output[name] = []
+
+    def note(self, name: str, state: str, text: str = "") -> None:
+        """Add something that the rehearsal itself did."""
+        happening = Happening(self.now, name, state, text)
+        self.happenings.append(happening)
+        self.show(happening)
+
+    def told(self, name: str) -> str | None:
+        """Say how far an instance's trainer is, in its own words; None before it said anything."""
+        return self._told(list(self._output.get(name, [])))
+
+    def look(self) -> None:
+        """Take up everything that was said since the last look."""
+        for name, (log, journal) in self._tails.items():
+            for line in log.lines():
+                if happening := timeline.of_log_line(self.now, name, line):
+                    self.happenings.append(happening)
+                    self.show(happening)
+            self._output[name] += evidence.output_lines(journal.lines())
+            if name not in self._trains and (told := self.told(name)):
+                self._trains.add(name)
+                self.note(name, "training", told)
+
+    def until(self, reached: Callable[[], bool], seconds: float, what: str) -> None:
+        """Look on until something is reached. Raises RehearsalError after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while not reached():
+            if time.monotonic() > deadline:
+                raise RehearsalError(f"{what} did not come within {seconds:.0f} s")
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            self.look()
+        self.look()
