@@ -1,0 +1,101 @@
+"""What every black-box test of the agent starts from: S3 servers, a proxy, a bucket, machines."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from rehearsal.metadata_documents import Machine as Instance
+from rehearsal.metadata_service import serve_one
+from tests.bucket import Bucket
+from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.loopback import HOST, refusing_port
+from tests.machine import Machine, new_machine
+from tests.s3_servers import S3Server, moto, seaweedfs
+
+NewMachine = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[S3Server]:
+    with moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nowhere() -> Iterator[str]:
+    """Yield the address of a service that refuses every connection."""
+    with refusing_port() as port:
+        yield f"http://{HOST}:{port}"
+
+
+@pytest.fixture
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Return moto, or SeaweedFS for tests marked with `refusing_s3`."""
+    refusing = request.node.get_closest_marker("refusing_s3")
+    server = request.getfixturevalue("seaweedfs_server" if refusing else "moto_server")
+    assert isinstance(server, S3Server)
+    return server
+
+
+@pytest.fixture
+def proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
+    with fault_proxy(s3_server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Bucket:
+    """Return a fresh bucket."""
+    made = Bucket(s3_server, f"tests-{uuid.uuid4().hex}")
+    made.create()
+    return made
+
+
+@pytest.fixture
+def machine_with(
+    tmp_path: Path, s3_server: S3Server, proxy: FaultProxy, bucket: Bucket
+) -> Iterator[NewMachine]:
+    """Return a function that makes a machine with the given settings.
+
+    At the end every log must be well formed, and whatever still runs is killed.
+    """
+    with ExitStack() as stack:
+        made: list[Machine] = []
+
+        def make(**settings: object) -> Machine:
+            number = len(made) + 1
+            described = stack.enter_context(serve_one(Instance(instance_id=f"i-{number:017x}")))
+            root = tmp_path / f"machine-{number}"
+            machine = new_machine(root, s3_server, proxy.endpoint, bucket.name, described)
+            machine.configure(**settings)
+            made.append(machine)
+            stack.callback(machine.events)
+            stack.callback(machine.end)
+            return machine
+
+        yield make
+
+
+@pytest.fixture
+def machine(machine_with: NewMachine) -> Machine:
+    return machine_with()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "refusing_s3: needs an S3 server that verifies what it gets")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, one worker has all tests that need SeaweedFS, so it starts once."""
+    for item in items:
+        if item.get_closest_marker("refusing_s3"):
+            item.add_marker(pytest.mark.xdist_group("seaweedfs"))

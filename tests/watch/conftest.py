@@ -1,0 +1,48 @@
+"""A trainer in training, with the watcher beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conftest import NewMachine
+from tests.machine import Machine, Started
+from tests.programs import trains_until_told
+
+
+@dataclass(frozen=True)
+class Training:
+    """A machine on which `run` and `watch` are at work."""
+
+    machine: Machine
+    running: Started
+    watching: Started
+    trainer: int
+
+    def ends(self) -> None:
+        """Wait for both commands to end well."""
+        assert self.watching.result().code == 0
+        assert self.running.result().code == 0
+
+    def goes_on(self) -> bool:
+        """Whether run, watch and the trainer are all still there."""
+        both = (self.running.process, self.watching.process)
+        return all(process.poll() is None for process in both)
+
+
+StartTraining = Callable[..., Training]
+
+
+@pytest.fixture
+def training(machine_with: NewMachine) -> StartTraining:
+    """Return a function that starts to train and to watch, with the given settings."""
+
+    def start(**settings: object) -> Training:
+        machine = machine_with(**({"trainer_command": trains_until_told()} | settings))
+        running = machine.start("run")
+        trainer = machine.trainer_pid()
+        watching = machine.start("watch")
+        machine.wait_for("WATCH_START")
+        return Training(machine, running, watching, trainer)
+
+    return start
