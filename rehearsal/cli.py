@@ -66,7 +66,7 @@ def demo(
         typer.Option(
             help="Runs of DXNN's experiment; more where it completes before its notice.", min=2
         ),
-    ] = 45,
+    ] = 40,
     trainer_command: Annotated[
         str | None, typer.Option(help="Any program that trains, as words; no shell runs it.")
     ] = None,

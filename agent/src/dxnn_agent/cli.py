@@ -211,8 +211,8 @@ def finalize(
     ] = 900,
 ) -> ExitCode:
     """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
+    from dxnn_agent import draft, outcome
     from dxnn_agent import finalize as command
-    from dxnn_agent import outcome
 
     given = outcome.of_words(completion_status, exit_code)
     if not dry_run:
@@ -221,7 +221,7 @@ def finalize(
                 "--json goes with --dry-run: a finalization tells its story in the log"
             )
         return command.finalize(settings, given, Log(settings.log_file).open(), wait)
-    plan = command.prepare(settings, given)
+    plan = draft.dry_run(settings, given)
     if as_json:
         print(json.dumps(plan.content(), indent=4))
     else:

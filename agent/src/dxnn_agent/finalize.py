@@ -7,27 +7,24 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from dxnn_agent import (
-    __version__,
     carry_out,
     claim,
     deadline,
+    draft,
     dumps,
     interruption,
-    inventory,
     layout,
     lock,
-    plan,
     power,
     progress,
     retry,
     run_state,
-    shipped,
     upload,
 )
 from dxnn_agent.carry_out import IncompleteError
-from dxnn_agent.errors import ExitCode, UsageError
+from dxnn_agent.errors import ExitCode
 from dxnn_agent.log import Log, State
-from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome
+from dxnn_agent.outcome import Outcome
 from dxnn_agent.plan import FinalizePlan, Held, Sentinel
 from dxnn_agent.run_state import Phase, Run
 from dxnn_agent.s3 import ANYWAY, NEW, Bucket, S3Error
@@ -57,7 +54,7 @@ def finalize(
     if run is None or run.phase is Phase.CLAIMING:
         run = claim.begin(settings, log, State.FINALIZE_START, adopts=run is None)
     claim.require_job(settings, run)
-    outcome = _outcome(settings, run, given)
+    outcome = draft.outcome_of(settings, run, given)
     log(
         State.FINALIZE_START,
         run_id=run.run_id,
@@ -74,34 +71,6 @@ def finalize(
         return _finalize_alone(settings, run, outcome, line)
 
 
-def prepare(settings: Settings, given: Outcome | None) -> FinalizePlan:
-    """The plan that finalize would carry out, made without writing anything.
-
-    Without network or credentials the plan says that it does not know what S3 holds.
-    """
-    run = run_state.load(settings.state_dir)
-    if run is None or run.phase is Phase.CLAIMING:
-        run_id = layout.stamp(datetime.now(UTC))
-        run = Run(run_id, settings.job_id, "", Phase.CLAIMED, adopts=run is None)
-    claim.require_job(settings, run)
-    outcome = _outcome(settings, run, given)
-    if settings.s3_bucket is None:
-        raise UsageError("s3_bucket is not set: finalize would upload nothing and change nothing")
-    bucket = Bucket(settings.s3_bucket, connect_seconds=1, read_seconds=3)
-    key = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + layout.SUCCESS_NAME
-    try:
-        sentinel = bucket.read(key)
-        stored = _stored(settings, run, bucket)
-    except S3Error:
-        return _plan(settings, run, outcome, bucket.name, None, finalized_already=None)
-    made = _plan(
-        settings, run, outcome, bucket.name, stored, finalized_already=sentinel is not None
-    )
-    if sentinel and (run.phase is Phase.DOWN or not _wrote(run, sentinel)):
-        return replace(made, poweroff=False)
-    return made
-
-
 def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) -> ExitCode:
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     sentinel_key = f"{prefix}{layout.SUCCESS_NAME}"
@@ -112,14 +81,16 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
             return _skip(settings, run, sentinel, line.log)
         # Before anything is counted: from now on `checkpoint` adds nothing to the run.
         run = _sign(settings, run, outcome)
-        stored = _read(line, "listing", lambda: _stored(settings, run, line.bucket))
+        stored = _read(line, "listing", lambda: draft.held(settings, run, line.bucket))
     except S3Error as error:
         run = _sign(settings, run, outcome)
         if not error.denied:
-            made = _plan(settings, run, outcome, line.bucket.name, None, finalized_already=None)
+            made = draft.draft(
+                settings, run, outcome, line.bucket.name, None, finalized_already=None
+            )
             missing = [planned.key for planned in made.objects]
             return _fail(settings, made, line, IncompleteError(str(error), missing))
-    made = _plan(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
+    made = draft.draft(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
     try:
         with progress.shown(made, line) as watched:
             manifest_sha256 = carry_out.carry_out(made, watched, run.signature or "")
@@ -150,18 +121,13 @@ def _skip(
     log(State.FINALIZE_SKIPPED, run_id=run.run_id, reason="finalized already")
     if run.phase is Phase.DOWN:
         return ExitCode.DONE
-    if _wrote(run, sentinel):
+    if run.wrote(sentinel[1]):
         run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
         if settings.auto_terminate:
             _power_off(settings, run, log)
     else:
         run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
     return ExitCode.DONE
-
-
-def _wrote(run: Run, sentinel: tuple[bytes, dict[str, str]]) -> bool:
-    """Whether this very machine wrote the sentinel."""
-    return run.signature is not None and sentinel[1].get("signature") == run.signature
 
 
 def _sign(settings: Settings, run: Run, outcome: Outcome) -> Run:
@@ -197,7 +163,7 @@ def _write_sentinel(
         if line.bucket.write(made.sentinel_key, body, sha256, told, NEW):
             return True
         standing = line.bucket.read(made.sentinel_key)
-        return standing is not None and _wrote(run, standing)
+        return standing is not None and run.wrote(standing[1])
 
     try:
         return retry.attempt(
@@ -246,19 +212,6 @@ def _now(settings: Settings, sentinel: Sentinel) -> Sentinel:
     return replace(sentinel, finalized_at=now, margin_seconds=margin, outcome=outcome)
 
 
-def _outcome(settings: Settings, run: Run, given: Outcome | None) -> Outcome:
-    """How the run ended: as told, else as it wrote down itself, else nobody trained here."""
-    standing = interruption.standing(settings.state_dir)
-    notice_time = standing.time if standing else None
-    if given:
-        return given if given.notice_time else replace(given, notice_time=notice_time)
-    if run.completion_status:
-        status = CompletionStatus(run.completion_status)
-        return Outcome(status, run.exit_code, run.reason or MANUAL, notice_time)
-    reason = standing.reason if standing else MANUAL
-    return Outcome(CompletionStatus.INTERRUPTED, None, reason, notice_time)
-
-
 def _deadline(settings: Settings, outcome: Outcome) -> Callable[[], datetime | None]:
     """Until when uploads may take; a notice may still come while they are on their way."""
 
@@ -276,41 +229,4 @@ def _read(line: Line, name: str, question: Callable[[], Answer]) -> Answer:
         deadline=line.deadline,
         retrying=line.retrying(name),
         give_up=lambda error: error.denied,
-    )
-
-
-def _stored(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
-    """What S3 holds of this run, and of earlier runs whose dumps still lie here."""
-    runs = {run.run_id} | {
-        dumps.home_of(dump, run)
-        for dump in dumps.lying_in(settings.checkpoint_dir)
-        if dump.job_id in {None, run.job_id}
-    }
-    prefixes = [
-        layout.run_prefix(settings.s3_prefix, run.job_id, run_id) for run_id in sorted(runs)
-    ]
-    return inventory.stored(bucket, prefixes, shipped.remembered(settings.state_dir, bucket.name))
-
-
-def _plan(
-    settings: Settings,
-    run: Run,
-    outcome: Outcome,
-    bucket: str,
-    stored: dict[str, Held] | None,
-    *,
-    finalized_already: bool | None,
-) -> FinalizePlan:
-    return plan.make(
-        settings,
-        run,
-        outcome,
-        bucket=bucket,
-        local_dumps=inventory.local_dumps(settings.checkpoint_dir),
-        artifacts=inventory.artifacts(settings.trainer_directory, settings.artifacts),
-        log=inventory.local_file(settings.log_file),
-        stored=stored,
-        finalized_already=finalized_already,
-        poweroff=settings.auto_terminate,
-        agent_version=__version__,
     )

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +54,10 @@ class Run:
     reason: str | None = None
     signature: str | None = None
     adopts: bool = False
+
+    def wrote(self, metadata: Mapping[str, str]) -> bool:
+        """Whether this very machine wrote a sentinel, by what was stored beside it."""
+        return self.signature is not None and metadata.get("signature") == self.signature
 
     @property
     def sealed(self) -> bool:

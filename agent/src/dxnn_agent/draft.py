@@ -1,0 +1,101 @@
+"""Drafting the plan of a finalization: gathering all that decides it, and writing nothing."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from dxnn_agent import (
+    __version__,
+    claim,
+    dumps,
+    interruption,
+    inventory,
+    layout,
+    plan,
+    run_state,
+    shipped,
+)
+from dxnn_agent.errors import UsageError
+from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome
+from dxnn_agent.plan import FinalizePlan, Held
+from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.s3 import Bucket, S3Error
+from dxnn_agent.settings import Settings
+
+
+def dry_run(settings: Settings, given: Outcome | None) -> FinalizePlan:
+    """The plan that finalize would carry out, made without writing anything.
+
+    Without network or credentials the plan says that it does not know what S3 holds.
+    """
+    run = run_state.load(settings.state_dir)
+    if run is None or run.phase is Phase.CLAIMING:
+        run_id = layout.stamp(datetime.now(UTC))
+        run = Run(run_id, settings.job_id, "", Phase.CLAIMED, adopts=run is None)
+    claim.require_job(settings, run)
+    outcome = outcome_of(settings, run, given)
+    if settings.s3_bucket is None:
+        raise UsageError("s3_bucket is not set: finalize would upload nothing and change nothing")
+    bucket = Bucket(settings.s3_bucket, connect_seconds=1, read_seconds=3)
+    key = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + layout.SUCCESS_NAME
+    try:
+        sentinel = bucket.read(key)
+        stored = held(settings, run, bucket)
+    except S3Error:
+        return draft(settings, run, outcome, bucket.name, None, finalized_already=None)
+    made = draft(
+        settings, run, outcome, bucket.name, stored, finalized_already=sentinel is not None
+    )
+    if sentinel and (run.phase is Phase.DOWN or not run.wrote(sentinel[1])):
+        return replace(made, poweroff=False)
+    return made
+
+
+def draft(
+    settings: Settings,
+    run: Run,
+    outcome: Outcome,
+    bucket: str,
+    stored: dict[str, Held] | None,
+    *,
+    finalized_already: bool | None,
+) -> FinalizePlan:
+    """The plan for a run, from what lies on the disk and `stored`, what S3 holds."""
+    return plan.make(
+        settings,
+        run,
+        outcome,
+        bucket=bucket,
+        local_dumps=inventory.local_dumps(settings.checkpoint_dir),
+        artifacts=inventory.artifacts(settings.trainer_directory, settings.artifacts),
+        log=inventory.local_file(settings.log_file),
+        stored=stored,
+        finalized_already=finalized_already,
+        poweroff=settings.auto_terminate,
+        agent_version=__version__,
+    )
+
+
+def held(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
+    """What S3 holds of this run and of earlier runs whose dumps still lie here. Raises S3Error."""
+    runs = {run.run_id} | {
+        dumps.home_of(dump, run)
+        for dump in dumps.lying_in(settings.checkpoint_dir)
+        if dump.job_id in {None, run.job_id}
+    }
+    prefixes = [
+        layout.run_prefix(settings.s3_prefix, run.job_id, run_id) for run_id in sorted(runs)
+    ]
+    return inventory.stored(bucket, prefixes, shipped.remembered(settings.state_dir, bucket.name))
+
+
+def outcome_of(settings: Settings, run: Run, given: Outcome | None) -> Outcome:
+    """How the run ended: as told, else as it wrote down itself, else nobody trained here."""
+    standing = interruption.standing(settings.state_dir)
+    notice_time = standing.time if standing else None
+    if given:
+        return given if given.notice_time else replace(given, notice_time=notice_time)
+    if run.completion_status:
+        status = CompletionStatus(run.completion_status)
+        return Outcome(status, run.exit_code, run.reason or MANUAL, notice_time)
+    reason = standing.reason if standing else MANUAL
+    return Outcome(CompletionStatus.INTERRUPTED, None, reason, notice_time)
