@@ -40,7 +40,7 @@ test-erlang: setup
 	$(MAKE) --directory erlang test
 
 test-python: setup
-	$(PYTHON) -m pytest -n $(WORKERS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .

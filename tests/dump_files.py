@@ -22,15 +22,19 @@ def checkpoint_metadata(run_id: str, stamp: str, body: bytes, job: str = "xor") 
     }
 
 
-def leave_checkpoint(machine: Machine, run_id: str, stamp: str, body: bytes) -> None:
+def leave_checkpoint(
+    machine: Machine, run_id: str, stamp: str, body: bytes, job: str = "xor"
+) -> None:
     """Put a checkpoint on the machine's disk that was never sent to S3."""
-    metadata = checkpoint_metadata(run_id, stamp, body)
+    metadata = checkpoint_metadata(run_id, stamp, body, job)
     _write(machine, f"checkpoint-{stamp}", body, metadata)
 
 
-def leave_completion(machine: Machine, run_id: str, stamp: str, body: bytes) -> None:
+def leave_completion(
+    machine: Machine, run_id: str, stamp: str, body: bytes, job: str = "xor"
+) -> None:
     """Put a completion dump on the machine's disk as the trainer leaves it: without sha256."""
-    metadata = checkpoint_metadata(run_id, stamp, body) | {
+    metadata = checkpoint_metadata(run_id, stamp, body, job) | {
         "kind": "completion",
         "file": f"completion-{stamp}.dmp",
         "reason": "training_completed",

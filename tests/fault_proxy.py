@@ -47,13 +47,17 @@ class Exchange:
     status: int | None = None
 
     @property
-    def stored(self) -> str | None:
-        """The key of the object that S3 holds because of this exchange, if there is one."""
+    def sends_object(self) -> bool:
+        """Whether S3 saw an object arrive, whether it took it or not."""
         request = self.request
         whole = request.method == "PUT" and "uploadId" not in request.query
         last = request.method == "POST" and "uploadId" in request.query
-        done = self.status is not None and self.status < 300
-        return request.key if done and request.key and (whole or last) else None
+        return self.status is not None and request.key != "" and (whole or last)
+
+    @property
+    def stores_object(self) -> bool:
+        """Whether S3 holds an object because of this."""
+        return self.sends_object and self.status is not None and self.status < 300
 
 
 class Call:
@@ -163,10 +167,14 @@ class FaultProxy:
         return [exchange.request for exchange in self.exchanges]
 
     @property
+    def sent(self) -> list[str]:
+        """The keys of all objects that S3 saw arrive so far, one entry for each time."""
+        return [exchange.request.key for exchange in self.exchanges if exchange.sends_object]
+
+    @property
     def stored(self) -> list[str]:
-        """The keys of all objects stored so far, one entry for each time."""
-        keys = (exchange.stored for exchange in self.exchanges)
-        return [key for key in keys if key is not None]
+        """The keys of all objects that S3 stored so far, one entry for each time."""
+        return [exchange.request.key for exchange in self.exchanges if exchange.stores_object]
 
     def inject(self, matches: Matcher, action: Action, times: int | None = None) -> None:
         """Let `action` have the next `times` requests that match; for ever where None."""

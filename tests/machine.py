@@ -193,7 +193,7 @@ def new_machine(
             "s3_bucket": bucket,
             "job_id": "xor",
             "container_name": "dxnn-app",
-            "poll_interval_seconds": 1,
+            "poll_interval_seconds": 0.2,
             "trainer_command": exits(0),
             "trainer_directory": str(root / "trainer"),
             "checkpoint_command": dumps(),

@@ -74,6 +74,8 @@ def _weed_server(data: Path, identities: Path, ports: list[int]) -> list[str]:
     names = ["master.port", "volume.port", "filer.port"]
     named_ports = [*names, *(f"{name}.grpc" for name in names), "s3.port.grpc"]
     return [
+        # A test run that is killed takes the server along.
+        *("setpriv", "--pdeathsig", "KILL"),
         str(Path(sys.executable).with_name("weed")),
         "server",
         f"-dir={data}",

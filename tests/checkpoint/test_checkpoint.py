@@ -70,7 +70,7 @@ def test_the_dump_is_sent_before_its_metadata(begun: Machine, proxy: FaultProxy)
 def test_finalize_does_not_send_it_again(begun: Machine, bucket: Bucket, proxy: FaultProxy) -> None:
     assert begun.agent("checkpoint").code == 0
     assert begun.agent("finalize").code == 0
-    sent = [key for key in proxy.stored if "checkpoint-" in key]
+    sent = [key for key in proxy.sent if "checkpoint-" in key]
     assert len(sent) == len(set(sent)) == 2
     bucket.check_manifest(bucket.only_run())
 

@@ -28,13 +28,13 @@ EXPECTED = {
 """What the run of a trained machine consists of in S3, once it is finalized."""
 
 
-def train(machine: Machine, bucket: Bucket) -> None:
+def train(machine: Machine, bucket: Bucket, job: str = "xor") -> None:
     """Begin a run and leave what its trainer makes: nothing of that is in S3 yet."""
     assert machine.agent("restore").code == 0
-    run_id = bucket.only_run().rpartition("run-")[2].rstrip("/")
+    run_id = bucket.only_run(job).rpartition("run-")[2].rstrip("/")
     for stamp in (OLDER, OLD, NEWEST):
-        leave_checkpoint(machine, run_id, stamp, f"population at {stamp}".encode())
-    leave_completion(machine, run_id, COMPLETION, b"final population")
+        leave_checkpoint(machine, run_id, stamp, f"population at {stamp}".encode(), job)
+    leave_completion(machine, run_id, COMPLETION, b"final population", job)
     machine.write_artifact("report.txt", b"best fitness 0.99")
     machine.write_artifact("by run/1 é.txt", b"run 1")
     (machine.trainer_directory / "not-an-artifact.txt").write_bytes(b"stays here")

@@ -62,7 +62,7 @@ def test_a_large_file_is_not_sent_twice(
     assert victim.result().code == -9
     proxy.heal()
     assert trained.agent("finalize").code == 0
-    assert [key for key in proxy.stored if key.endswith("/large.bin")] == [
+    assert [key for key in proxy.sent if key.endswith("/large.bin")] == [
         f"{bucket.only_run()}artifacts/benchmarks/large.bin"
     ]
 

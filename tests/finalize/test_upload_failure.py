@@ -1,49 +1,64 @@
-"""The guide's step 11: what happens when S3 does not take what finalize sends."""
+"""The guide's step 11: what happens when S3 does not take what finalize sends.
 
+Giving up takes 63 seconds of real sleep, so machines that give up for different reasons do it
+side by side.
+"""
+
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from tests.bucket import Bucket
+from tests.conftest import NewMachine
 from tests.fault_proxy import FaultProxy, Request, access_denied, drop, slow_down
-from tests.finalize.conftest import EXPECTED, NEWEST
+from tests.finalize.conftest import EXPECTED, NEWEST, train
 from tests.machine import Machine
 
 REPORT = "artifacts/benchmarks/report.txt"
 BACKOFF = [1, 2, 4, 8, 16, 32]
+PATIENCE = 180.0
 
 
-def is_report(request: Request) -> bool:
-    return request.method == "PUT" and request.name == "report.txt"
+def report_of(job: str) -> Callable[[Request], bool]:
+    """Return what recognises the upload of the report of a job's run."""
+    return lambda request: (
+        request.method == "PUT"
+        and request.key.startswith(f"dxnn/{job}/")
+        and request.key.endswith(REPORT)
+    )
 
 
-def gaps(proxy: FaultProxy) -> list[float]:
+def gaps(proxy: FaultProxy, job: str) -> list[float]:
     """Return the seconds between the attempts to send the report."""
-    arrivals = [request.arrived for request in proxy.requests if is_report(request)]
-    return [later - earlier for earlier, later in pairwise(arrivals)]
+    is_report = report_of(job)
+    return [
+        later.arrived - earlier.arrived
+        for earlier, later in pairwise(request for request in proxy.requests if is_report(request))
+    ]
 
 
-def check_failed(machine: Machine, poweroffs: int) -> None:
+def check_failed(machine: Machine, poweroffs: int = 0) -> None:
     states = machine.states()
-    assert "UPLOAD_FAIL" in states
     assert "FINALIZE_FAILED" in states
     assert "FINALIZE_SUCCESS" not in states
     assert machine.poweroffs() == poweroffs
     assert states.count("TERMINATING") == poweroffs
 
 
-def check_later_success(machine: Machine, bucket: Bucket) -> None:
+def check_later_success(machine: Machine, bucket: Bucket, job: str) -> None:
+    before = machine.poweroffs()
     assert machine.agent("finalize").code == 0
-    run = bucket.only_run()
+    run = bucket.only_run(job)
     assert bucket.names(run) - {"_FAILED_UPLOAD"} == EXPECTED
     bucket.check_manifest(run)
-    assert machine.poweroffs() == 1
+    assert machine.poweroffs() == before + 1
 
 
 def test_503s_that_pass(trained: Machine, bucket: Bucket, proxy: FaultProxy) -> None:
-    proxy.inject(is_report, slow_down, times=3)
+    proxy.inject(report_of("xor"), slow_down, times=3)
     assert trained.agent("finalize").code == 0
-    assert gaps(proxy) == pytest.approx([1, 2, 4], abs=0.5)
+    assert gaps(proxy, "xor") == pytest.approx([1, 2, 4], abs=0.7)
     assert len(trained.events("UPLOAD_RETRY")) == 3
     assert "UPLOAD_FAIL" not in trained.states()
     assert bucket.names(bucket.only_run()) == EXPECTED
@@ -59,113 +74,104 @@ def test_connections_that_break_are_tried_again(
     bucket.check_manifest(bucket.only_run())
 
 
-@pytest.mark.parametrize(("policy", "poweroffs"), [("keep", 0), ("terminate", 1)])
-def test_503s_that_stay_are_tried_seven_times_then_the_policy_decides(
-    trained: Machine, bucket: Bucket, proxy: FaultProxy, policy: str, poweroffs: int
+def test_one_object_that_does_not_arrive_is_tried_seven_times_then_the_policy_decides(
+    machine_with: NewMachine, bucket: Bucket, proxy: FaultProxy
 ) -> None:
-    trained.configure(on_upload_failure=policy)
-    proxy.inject(is_report, slow_down)
+    machines = {
+        "keep": machine_with(job_id="keep", on_upload_failure="keep"),
+        "terminate": machine_with(job_id="terminate", on_upload_failure="terminate"),
+        "denied": machine_with(job_id="denied"),
+    }
+    for job, machine in machines.items():
+        train(machine, bucket, job)
+        proxy.inject(report_of(job), access_denied if job == "denied" else slow_down)
+    started = {job: machine.start("finalize") for job, machine in machines.items()}
+    ended = {job: command.result(PATIENCE).code for job, command in started.items()}
 
-    assert trained.agent("finalize", seconds=120).code == 3
+    assert ended == {"keep": 3, "terminate": 3, "denied": 3}
+    for job, machine in machines.items():
+        assert gaps(proxy, job) == pytest.approx(BACKOFF, abs=1.0)
+        assert len(machine.events("UPLOAD_RETRY")) == len(BACKOFF)
+        assert len(machine.events("UPLOAD_FAIL")) == 1
+        check_failed(machine, poweroffs=1 if job == "terminate" else 0)
+        run = bucket.only_run(job)
+        names = bucket.names(run)
+        assert "_SUCCESS" not in names
+        assert {f"checkpoint-{NEWEST}.dmp", "dxnn-run.log", "_FAILED_UPLOAD"} <= names
+        failed = bucket.json(f"{run}_FAILED_UPLOAD")
+        assert failed["status"] == "failed"
+        assert failed["missing"] == [REPORT]
+        assert ("AccessDenied" if job == "denied" else "SlowDown") in failed["error"]
+        assert (failed["completion_status"], failed["reason"]) == ("interrupted", "manual")
 
-    assert gaps(proxy) == pytest.approx(BACKOFF, abs=0.7)
-    check_failed(trained, poweroffs)
-    run = bucket.only_run()
-    names = bucket.names(run)
-    assert "_SUCCESS" not in names
-    assert {f"checkpoint-{NEWEST}.dmp", "dxnn-run.log", "_FAILED_UPLOAD"} <= names
-    failed = bucket.json(f"{run}_FAILED_UPLOAD")
-    assert failed["status"] == "failed"
-    assert failed["missing"] == [REPORT]
-    assert "SlowDown" in failed["error"]
-    assert failed["completion_status"] == "interrupted"
-    assert failed["reason"] == "manual"
-
-
-def test_access_denied_for_one_object_then_allowed(
-    trained: Machine, bucket: Bucket, proxy: FaultProxy
-) -> None:
-    proxy.inject(is_report, access_denied)
-    assert trained.agent("finalize", seconds=120).code == 3
-    check_failed(trained, poweroffs=0)
-    failed = bucket.json(f"{bucket.only_run()}_FAILED_UPLOAD")
-    assert failed["missing"] == [REPORT]
-    assert "AccessDenied" in failed["error"]
-    keys = set(failed)
-    sent = set(proxy.stored)
+    arrived = set(proxy.stored)
     proxy.heal()
     proxy.forget()
-
-    check_later_success(trained, bucket)
-
-    assert keys == set(bucket.sentinel(bucket.only_run())) | {"error", "missing"}
+    for job, machine in machines.items():
+        failed = bucket.json(f"{bucket.only_run(job)}_FAILED_UPLOAD")
+        check_later_success(machine, bucket, job)
+        sentinel = bucket.sentinel(bucket.only_run(job))
+        assert set(failed) == set(sentinel) | {"error", "missing"}
     # What had arrived is not sent again: only the log and what describes it has changed.
-    again = {key.rpartition("/")[2] for key in sent & set(proxy.stored)}
+    again = {key.rpartition("/")[2] for key in arrived & set(proxy.sent)}
     assert again <= {"dxnn-run.log", "_MANIFEST.json"}
 
 
-@pytest.mark.parametrize(("policy", "poweroffs"), [("keep", 0), ("terminate", 1)])
-def test_access_denied_for_everything(
-    trained: Machine, bucket: Bucket, proxy: FaultProxy, policy: str, poweroffs: int
+def test_nothing_arrives_whatever_the_reason(
+    machine_with: NewMachine, bucket: Bucket, proxy: FaultProxy, nowhere: str
 ) -> None:
-    trained.configure(on_upload_failure=policy)
+    reasons = {
+        "keep": {},
+        "terminate": {},
+        "no-bucket": {"DXNN_S3_BUCKET": "no-such-bucket"},
+        "out-of-reach": {"AWS_ENDPOINT_URL_S3": nowhere},
+        "no-credentials": {
+            "AWS_ACCESS_KEY_ID": "",
+            "AWS_SECRET_ACCESS_KEY": "",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": nowhere,
+        },
+    }
+    machines = {job: machine_with(job_id=job) for job in reasons}
+    machines["terminate"].configure(on_upload_failure="terminate")
+    for job, machine in machines.items():
+        train(machine, bucket, job)
     before = bucket.contents()
-    proxy.inject(lambda _: True, access_denied)
-    result = trained.agent("finalize", seconds=200)
-    assert result.code == 3
-    assert "AccessDenied" in trained.events("FINALIZE_FAILED")[0].values.get("error", result.err)
-    assert trained.poweroffs() == poweroffs
+    proxy.inject(lambda request: request.bucket == bucket.name, access_denied)
+    started = {job: machines[job].start("finalize", env=reasons[job]) for job in reasons}
+    ended = {job: command.result(PATIENCE) for job, command in started.items()}
+
+    assert {job: result.code for job, result in ended.items()} == dict.fromkeys(reasons, 3)
+    said = {
+        "keep": "AccessDenied",
+        "terminate": "AccessDenied",
+        "no-bucket": "no-such-bucket",
+        "out-of-reach": nowhere.removeprefix("http://").split(":")[0],
+        "no-credentials": "credentials",
+    }
+    for job, machine in machines.items():
+        check_failed(machine, poweroffs=1 if job == "terminate" else 0)
+        assert said[job] in ended[job].err
     assert bucket.contents() == before
     proxy.heal()
-    if not poweroffs:
-        check_later_success(trained, bucket)
+    for job, machine in machines.items():
+        check_later_success(machine, bucket, job)
 
 
 @pytest.mark.refusing_s3
 def test_s3_refuses_the_credentials(trained: Machine, bucket: Bucket) -> None:
     before = bucket.contents()
     wrong = {"AWS_SECRET_ACCESS_KEY": "not the secret"}
-    assert trained.agent("finalize", env=wrong, seconds=200).code == 3
-    assert "FINALIZE_FAILED" in trained.states()
-    assert trained.poweroffs() == 0
+    assert trained.agent("finalize", env=wrong, seconds=PATIENCE).code == 3
+    check_failed(trained)
     assert bucket.contents() == before
-    check_later_success(trained, bucket)
-
-
-def test_no_credentials_at_all(trained: Machine, bucket: Bucket, nowhere: str) -> None:
-    trained.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = nowhere
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        del trained.environment[name]
-    result = trained.agent("finalize", seconds=200)
-    assert result.code == 3
-    assert "credentials" in result.err.lower()
-    assert trained.poweroffs() == 0
-    assert "_SUCCESS" not in bucket.names(bucket.only_run())
-
-
-def test_no_such_bucket(trained: Machine, bucket: Bucket) -> None:
-    elsewhere = {"DXNN_S3_BUCKET": "no-such-bucket"}
-    result = trained.agent("finalize", env=elsewhere, seconds=200)
-    assert result.code == 3
-    assert "FINALIZE_FAILED" in trained.states()
-    assert "no-such-bucket" in result.err
-    assert trained.poweroffs() == 0
-    check_later_success(trained, bucket)
-
-
-def test_s3_out_of_reach(trained: Machine, bucket: Bucket, nowhere: str) -> None:
-    result = trained.agent("finalize", env={"AWS_ENDPOINT_URL_S3": nowhere}, seconds=200)
-    assert result.code == 3
-    assert "FINALIZE_FAILED" in trained.states()
-    assert trained.poweroffs() == 0
-    check_later_success(trained, bucket)
+    check_later_success(trained, bucket, "xor")
 
 
 def test_run_ends_with_the_code_of_finalize(
     machine: Machine, bucket: Bucket, proxy: FaultProxy
 ) -> None:
-    proxy.inject(is_report, access_denied)
-    assert machine.agent("run", seconds=200).code == 3
+    proxy.inject(report_of("xor"), access_denied)
+    assert machine.agent("run", seconds=PATIENCE).code == 3
     run = bucket.only_run()
     assert bucket.json(f"{run}_FAILED_UPLOAD")["completion_status"] == "normal"
     proxy.heal()

@@ -96,19 +96,19 @@ def described(stamp: str, **changes: object) -> bytes:
     return json.dumps(checkpoint_metadata(SECOND, stamp, GOOD) | changes).encode()
 
 
-BAD_METADATA = {
-    "not JSON": b"<html>502 Bad Gateway</html>",
-    "empty": b"",
-    "cut in half": described("20250102-000500Z")[:60],
-    "a list": b"[]",
-    "no UTF-8": b"\xff\xfe{}",
-    "an empty object": b"{}",
-    "a wrong size": described("20250102-000500Z", size=1),
-    "a size of another type": described("20250102-000500Z", size="many"),
-    "a checksum of another type": described("20250102-000500Z", sha256=["abc"]),
-    "no checksum": described("20250102-000500Z", sha256=None),
-    "deeply nested": b"[" * 100_000,
-}
+BAD_METADATA = [
+    b"<html>502 Bad Gateway</html>",
+    b"",
+    described("20250102-000200Z")[:60],
+    b"[]",
+    b"\xff\xfe{}",
+    b"{}",
+    described("20250102-000600Z", size=1),
+    described("20250102-000700Z", size="many"),
+    described("20250102-000800Z", sha256=["abc"]),
+    described("20250102-000900Z", sha256=None),
+    b"[" * 100_000,
+]
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,17 @@ def test_past_a_dump_that_does_not_verify(
     check_restored(machine, bucket, FIRST, "20250101-000500Z")
 
 
-@pytest.mark.parametrize("metadata", BAD_METADATA.values(), ids=BAD_METADATA.keys())
-def test_past_metadata_of_no_use(machine: Machine, bucket: Bucket, metadata: bytes) -> None:
+def test_past_metadata_of_no_use(machine: Machine, bucket: Bucket) -> None:
     put_checkpoint(bucket, FIRST, "20250101-000500Z", b"old and good")
-    put_metadata(bucket, "20250102-000500Z", metadata)
+    for minute, metadata in enumerate(BAD_METADATA):
+        put_metadata(bucket, f"20250102-00{minute:02}00Z", metadata)
     check_restored(machine, bucket, FIRST, "20250101-000500Z")
+
+
+@pytest.mark.parametrize("metadata", [b"[" * 100_000, b"\xff\xfe{}", b"[]"])
+def test_metadata_of_no_use_alone(machine: Machine, bucket: Bucket, metadata: bytes) -> None:
+    put_metadata(bucket, "20250102-000500Z", metadata)
+    assert machine.agent("restore").code == 5
 
 
 def test_past_metadata_whose_dump_is_gone(machine: Machine, bucket: Bucket) -> None:

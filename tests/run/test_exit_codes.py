@@ -13,7 +13,7 @@ from tests.processes import runs
 from tests.programs import exits, python, trains_for_ever, trains_until_told
 
 
-@pytest.mark.parametrize("code", [1, 7, 143, 255])
+@pytest.mark.parametrize("code", [1, 255])
 def test_a_trainer_that_fails(machine_with: NewMachine, bucket: Bucket, code: int) -> None:
     machine = machine_with(trainer_command=exits(code))
     assert machine.agent("run").code == 0
@@ -26,7 +26,7 @@ def test_a_trainer_that_fails(machine_with: NewMachine, bucket: Bucket, code: in
     assert machine.poweroffs() == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_trainer_that_somebody_else_kills(
     machine_with: NewMachine, bucket: Bucket, number: signal.Signals
 ) -> None:

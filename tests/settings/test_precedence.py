@@ -27,7 +27,6 @@ def test_option_beats_environment_beats_file(machine: Machine, name: str) -> Non
     assert read(planned(machine)) == "of-the-file"
     assert read(planned(machine, env=variable)) == "of-the-environment"
     assert read(planned(machine, *option, env=variable)) == "of-the-option"
-    assert read(planned(machine, *option)) == "of-the-option"
 
 
 def test_defaults(machine_with: NewMachine) -> None:

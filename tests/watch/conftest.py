@@ -8,6 +8,9 @@ import pytest
 from tests.conftest import NewMachine
 from tests.machine import Machine, Started
 from tests.programs import trains_until_told
+from tests.waiting import wait_until
+
+POLLED = "/latest/meta-data/autoscaling/target-lifecycle-state"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,10 @@ def training(machine_with: NewMachine) -> StartTraining:
         running = machine.start("run")
         trainer = machine.trainer_pid()
         watching = machine.start("watch")
-        machine.wait_for("WATCH_START")
+        wait_until(
+            lambda: POLLED in [request.path for request in machine.metadata.requests],
+            "the watcher's first poll",
+        )
         return Training(machine, running, watching, trainer)
 
     return start

@@ -37,13 +37,33 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_wrong_answers(training: StartTraining, bucket: Bucket, fault: Fault) -> None:
+def await_requests(metadata: Metadata, count: int, when: str) -> None:
+    """Wait for `count` more requests; without a token there may be no more than two in a poll."""
+    before = len(metadata.requests)
+    wait_until(lambda: len(metadata.requests) >= before + count, f"polls {when}")
+
+
+def test_one_wrong_answer_after_the_other(training: StartTraining, bucket: Bucket) -> None:
     busy = training()
-    before = len(busy.machine.metadata.requests)
-    busy.machine.metadata.fail(fault)
-    # The watcher may or may not ask for more when it has no token: four requests are two polls.
-    wait_until(lambda: len(busy.machine.metadata.requests) >= before + 4, "polls that go wrong")
+    metadata = busy.machine.metadata
+    for name, fault in FAULTS.items():
+        metadata.fail(fault)
+        await_requests(metadata, 4, f"during {name}")
+        metadata.behave()
+        await_requests(metadata, 8, f"after {name}")
+        assert metadata.requests[-1].status in {200, 404}, name
+        assert busy.goes_on(), name
+        assert "DETECTED" not in busy.machine.states(), name
+    catches_a_notice(busy, bucket)
+
+
+@pytest.mark.parametrize("name", ["401", "garbage", "half an answer", "connections that break"])
+def test_a_wrong_answer_right_before_the_notice(
+    training: StartTraining, bucket: Bucket, name: str
+) -> None:
+    busy = training()
+    busy.machine.metadata.fail(FAULTS[name])
+    await_requests(busy.machine.metadata, 4, f"during {name}")
     catches_a_notice(busy, bucket)
 
 
