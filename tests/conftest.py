@@ -92,10 +92,3 @@ def machine(machine_with: NewMachine) -> Machine:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "refusing_s3: needs an S3 server that verifies what it gets")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, one worker has all tests that need SeaweedFS, so it starts once."""
-    for item in items:
-        if item.get_closest_marker("refusing_s3"):
-            item.add_marker(pytest.mark.xdist_group("seaweedfs"))
