@@ -64,7 +64,7 @@ class Events:
     interruption: Interruption | None = None
     rebalance: datetime | None = None
     scheduled: tuple[ScheduledEvent, ...] = ()
-    target_lifecycle_state: str = "InService"
+    target_lifecycle_state: str | None = None  # of an instance in no Auto Scaling group
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ def documents(machine: Machine, events: Events, credentials: Credentials) -> dic
     """Every document of the service by its path, without a leading slash."""
     meta = {
         "ami-id": machine.image_id,
-        "autoscaling/target-lifecycle-state": events.target_lifecycle_state,
         "events/maintenance/history": "[]",
         "events/maintenance/scheduled": json.dumps([_scheduled(e) for e in events.scheduled]),
         "hostname": machine.hostname,
@@ -100,6 +99,8 @@ def documents(machine: Machine, events: Events, credentials: Credentials) -> dic
         "services/partition": "aws",
     }
     meta |= {f"tags/instance/{key}": value for key, value in machine.tags.items()}
+    if events.target_lifecycle_state:
+        meta["autoscaling/target-lifecycle-state"] = events.target_lifecycle_state
     if events.rebalance:
         meta["events/recommendations/rebalance"] = json.dumps(
             {"noticeTime": timestamp(events.rebalance)}

@@ -64,16 +64,17 @@ def bucket(s3_server: S3Server) -> Bucket:
 def machine_with(
     tmp_path: Path, s3_server: S3Server, proxy: FaultProxy, bucket: Bucket
 ) -> Iterator[NewMachine]:
-    """Return a function that makes a machine with the given settings.
+    """Return a function that makes a machine with the given settings, as EC2 knows it.
 
     At the end every log must be well formed, and whatever still runs is killed.
     """
     with ExitStack() as stack:
         made: list[Machine] = []
 
-        def make(**settings: object) -> Machine:
+        def make(*, instance_id: str | None = None, **settings: object) -> Machine:
             number = len(made) + 1
-            described = stack.enter_context(serve_one(Instance(instance_id=f"i-{number:017x}")))
+            instance = Instance(instance_id=instance_id or f"i-{number:017x}")
+            described = stack.enter_context(serve_one(instance))
             root = tmp_path / f"machine-{number}"
             machine = new_machine(root, s3_server, proxy.endpoint, bucket.name, described)
             machine.configure(**settings)

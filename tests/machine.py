@@ -211,6 +211,7 @@ def new_machine(
             "LANG": "C.UTF-8",
             "TEST_MACHINE": str(root),
             "AWS_ENDPOINT_URL_S3": s3_endpoint,
+            "AWS_ENDPOINT_URL_AUTO_SCALING": s3_endpoint,
             "AWS_ACCESS_KEY_ID": server.access_key,
             "AWS_SECRET_ACCESS_KEY": server.secret_key,
             "AWS_DEFAULT_REGION": "us-east-1",

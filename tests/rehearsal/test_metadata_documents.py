@@ -92,7 +92,7 @@ def test_scheduled_events(client: Client, metadata: Metadata) -> None:
 
 
 def test_the_target_lifecycle_state(client: Client, metadata: Metadata) -> None:
-    assert client.get("meta-data/autoscaling/target-lifecycle-state").text == "InService"
+    assert client.get("meta-data/autoscaling/target-lifecycle-state").status == 404
     metadata.set_target_lifecycle_state("Terminated")
     assert client.get("meta-data/autoscaling/target-lifecycle-state").text == "Terminated"
     with pytest.raises(ValueError, match="Gone"):

@@ -20,6 +20,8 @@ RUN = Run("20250111-143012Z", "xor", "secret", Phase.EXITED, instance_id="i-1")
 PREFIX = "dxnn/xor/run-20250111-143012Z/"
 NOW = datetime(2025, 1, 11, tzinfo=UTC)
 SHA = "ab" * 32
+COMPLETED = Outcome(CompletionStatus.NORMAL, 0, "training_completed")
+INTERRUPTED = Outcome(CompletionStatus.INTERRUPTED, 143, "spot_interruption")
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +40,22 @@ def make(
     stored: Mapping[str, Held] | None = None,
     *,
     finalized_already: bool | None = False,
+    outcome: Outcome = COMPLETED,
+    fruitless_runs: int | None = 0,
+    **options: object,
 ) -> FinalizePlan:
+    required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
     return plan.make(
-        settings.load({"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}, {}),
+        settings.load(required | options, {}),
         RUN,
-        Outcome(CompletionStatus.NORMAL, 0, "training_completed"),
+        outcome,
         bucket="bkt",
         local_dumps=local,
         artifacts=artifacts or {},
         log=LocalFile(Path("/log"), 1, SHA),
         stored=stored,
         finalized_already=finalized_already,
+        fruitless_runs=fruitless_runs,
         poweroff=True,
         agent_version="0",
     )
@@ -158,3 +165,31 @@ def test_every_dump_is_planned_once_and_stages_never_go_back(which: list[tuple[s
     assert stages == sorted(stages)
     newest = [p for p in made.objects if p.stage is Stage.NEWEST_CHECKPOINT]
     assert len(newest) == (2 if any(kind == "checkpoint" for kind, _ in which) else 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "fruitless_runs", "options", "because"),
+    [
+        (COMPLETED, 0, {}, "the job is complete"),
+        (INTERRUPTED, 0, {}, None),
+        (INTERRUPTED, 2, {}, None),
+        (INTERRUPTED, 3, {}, "runs in a row without a checkpoint: 3"),
+        (INTERRUPTED, 1, {"max_fruitless_runs": 1}, "runs in a row without a checkpoint: 1"),
+        (INTERRUPTED, None, {}, None),
+        (
+            INTERRUPTED,
+            0,
+            {"relaunch_on_interruption": False},
+            "relaunch_on_interruption is false",
+        ),
+    ],
+)
+def test_when_no_machine_is_to_follow(
+    outcome: Outcome,
+    fruitless_runs: int | None,
+    options: dict[str, object],
+    because: str | None,
+) -> None:
+    made = make([], outcome=outcome, fruitless_runs=fruitless_runs, **options)
+    assert made.last_because == because
+    assert made.content()["last_because"] == because

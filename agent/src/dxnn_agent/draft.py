@@ -10,6 +10,7 @@ from dxnn_agent import (
     interruption,
     inventory,
     layout,
+    lineage,
     plan,
     run_state,
     shipped,
@@ -40,13 +41,20 @@ def dry_run(settings: Settings, given: Outcome | None) -> FinalizePlan:
     try:
         sentinel = bucket.read(key)
         stored = held(settings, run, bucket)
+        fruitless = fruitless_runs(settings, run, outcome, bucket, stored)
     except S3Error:
-        return draft(settings, run, outcome, bucket.name, None, finalized_already=None)
+        return draft(settings, run, outcome, bucket.name, None, None, finalized_already=None)
     made = draft(
-        settings, run, outcome, bucket.name, stored, finalized_already=sentinel is not None
+        settings,
+        run,
+        outcome,
+        bucket.name,
+        stored,
+        fruitless,
+        finalized_already=sentinel is not None,
     )
     if sentinel and (run.phase is Phase.DOWN or not run.wrote(sentinel[1])):
-        return replace(made, poweroff=False)
+        return replace(made, last_because=None, poweroff=False)
     return made
 
 
@@ -56,10 +64,14 @@ def draft(
     outcome: Outcome,
     bucket: str,
     stored: dict[str, Held] | None,
+    fruitless: int | None,
     *,
     finalized_already: bool | None,
 ) -> FinalizePlan:
-    """The plan for a run, from what lies on the disk and `stored`, what S3 holds."""
+    """The plan for a run, from what lies on the disk and `stored`, what S3 holds.
+
+    `fruitless` is how many runs in a row, up to this one, leave no dump; None: not known.
+    """
     return plan.make(
         settings,
         run,
@@ -70,6 +82,7 @@ def draft(
         log=inventory.local_file(settings.log_file),
         stored=stored,
         finalized_already=finalized_already,
+        fruitless_runs=fruitless,
         poweroff=settings.auto_terminate,
         agent_version=__version__,
     )
@@ -86,6 +99,26 @@ def held(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
         layout.run_prefix(settings.s3_prefix, run.job_id, run_id) for run_id in sorted(runs)
     ]
     return inventory.stored(bucket, prefixes, shipped.remembered(settings.state_dir, bucket.name))
+
+
+def fruitless_runs(
+    settings: Settings, run: Run, outcome: Outcome, bucket: Bucket, stored: dict[str, Held]
+) -> int:
+    """How many runs in a row, up to this one, leave no dump. Raises S3Error.
+
+    The job's history is looked at only where it can matter: for an interrupted run with no dump.
+    """
+    own = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
+    names = [key.removeprefix(own) for key in stored if key.startswith(own)]
+    names += [
+        dump.name.file
+        for dump in dumps.lying_in(settings.checkpoint_dir)
+        if dump.job_id in {None, run.job_id} and dumps.home_of(dump, run) == run.run_id
+    ]
+    if outcome.completion_status is CompletionStatus.NORMAL or any(map(layout.dump_name, names)):
+        return 0
+    prefix = layout.job_prefix(settings.s3_prefix, run.job_id)
+    return lineage.fruitless_before(lineage.runs(bucket.list(prefix), prefix), run.run_id) + 1
 
 
 def outcome_of(settings: Settings, run: Run, given: Outcome | None) -> Outcome:

@@ -1,5 +1,6 @@
 """finalize: everything into S3 exactly once, `_SUCCESS` last, and the machine down."""
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from dxnn_agent import (
+    auto_scaling,
     carry_out,
     claim,
     deadline,
@@ -15,16 +17,18 @@ from dxnn_agent import (
     interruption,
     layout,
     lock,
+    plan,
     power,
     progress,
     retry,
     run_state,
     upload,
 )
+from dxnn_agent.auto_scaling import GroupError
 from dxnn_agent.carry_out import IncompleteError
 from dxnn_agent.errors import ExitCode
 from dxnn_agent.log import Log, State
-from dxnn_agent.outcome import Outcome
+from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.plan import FinalizePlan, Held, Sentinel
 from dxnn_agent.run_state import Phase, Run
 from dxnn_agent.s3 import ANYWAY, NEW, Bucket, S3Error
@@ -75,22 +79,27 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     sentinel_key = f"{prefix}{layout.SUCCESS_NAME}"
     stored: dict[str, Held] | None = None  # writing may be allowed where reading is not
+    fruitless: int | None = None
     try:
         sentinel = _read(line, layout.SUCCESS_NAME, lambda: line.bucket.read(sentinel_key))
         if sentinel:
-            return _skip(settings, run, sentinel, line.log)
+            return _skip(settings, run, sentinel, line)
         # Before anything is counted: from now on `checkpoint` adds nothing to the run.
         run = _sign(settings, run, outcome)
-        stored = _read(line, "listing", lambda: draft.held(settings, run, line.bucket))
+        stored, fruitless = _read(
+            line, "listing", lambda: _look(settings, run, outcome, line.bucket)
+        )
     except S3Error as error:
         run = _sign(settings, run, outcome)
         if not error.denied:
             made = draft.draft(
-                settings, run, outcome, line.bucket.name, None, finalized_already=None
+                settings, run, outcome, line.bucket.name, None, None, finalized_already=None
             )
             missing = [planned.key for planned in made.objects]
             return _fail(settings, made, line, IncompleteError(str(error), missing))
-    made = draft.draft(settings, run, outcome, line.bucket.name, stored, finalized_already=False)
+    made = draft.draft(
+        settings, run, outcome, line.bucket.name, stored, fruitless, finalized_already=False
+    )
     try:
         with progress.shown(made, line) as watched:
             manifest_sha256 = carry_out.carry_out(made, watched, run.signature or "")
@@ -109,25 +118,36 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
         exit_code=outcome.exit_code,
         reason=outcome.reason,
     )
-    if made.poweroff:
-        _power_off(settings, run, line.log)
-    return ExitCode.DONE
+    return _leave(settings, run, made.last_because, line.log)
+
+
+def _look(
+    settings: Settings, run: Run, outcome: Outcome, bucket: Bucket
+) -> tuple[dict[str, Held], int]:
+    stored = draft.held(settings, run, bucket)
+    return stored, draft.fruitless_runs(settings, run, outcome, bucket, stored)
 
 
 def _skip(
-    settings: Settings, run: Run, sentinel: tuple[bytes, dict[str, str]], log: Log
+    settings: Settings, run: Run, sentinel: tuple[bytes, dict[str, str]], line: Line
 ) -> ExitCode:
     """Somebody finalized this run; where that was this machine it must still go down."""
-    log(State.FINALIZE_SKIPPED, run_id=run.run_id, reason="finalized already")
+    line.log(State.FINALIZE_SKIPPED, run_id=run.run_id, reason="finalized already")
     if run.phase is Phase.DOWN:
         return ExitCode.DONE
-    if run.wrote(sentinel[1]):
-        run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
-        if settings.auto_terminate:
-            _power_off(settings, run, log)
-    else:
+    if not run.wrote(sentinel[1]):
         run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
-    return ExitCode.DONE
+        return ExitCode.DONE
+    run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
+    outcome = draft.outcome_of(settings, run, None)  # as it was when the sentinel was signed
+    complete = outcome.completion_status is CompletionStatus.NORMAL
+    fruitless: int | None
+    try:
+        _, fruitless = _read(line, "listing", lambda: _look(settings, run, outcome, line.bucket))
+    except S3Error:
+        fruitless = None  # the job trains on, at worst once more in vain
+    because = plan.last_because(settings, complete=complete, fruitless_runs=fruitless)
+    return _leave(settings, run, because, line.log)
 
 
 def _sign(settings: Settings, run: Run, outcome: Outcome) -> Run:
@@ -143,8 +163,33 @@ def _sign(settings: Settings, run: Run, outcome: Outcome) -> Run:
     return signed or run
 
 
-def _power_off(settings: Settings, run: Run, log: Log) -> None:
-    log(State.TERMINATING, run_id=run.run_id)
+def _leave(settings: Settings, run: Run, last_because: str | None, log: Log) -> ExitCode:
+    """Let no machine follow where this was the last one, and power off."""
+    try:
+        group = auto_scaling.stand_down(run.instance_id) if last_because else None
+    except GroupError as error:
+        return _stay(settings, run, log, error)
+    if settings.auto_terminate:
+        _power_off(settings, run, log, last_because=last_because, group=group)
+    return ExitCode.DONE
+
+
+def _stay(settings: Settings, run: Run, log: Log, error: GroupError) -> ExitCode:
+    """Everything is in S3, but the group would start the job again: the policy decides."""
+    log(
+        State.FINALIZE_FAILED,
+        run_id=run.run_id,
+        missing=0,
+        on_upload_failure=settings.on_upload_failure,
+        error=str(error),
+    )
+    if settings.on_upload_failure == "terminate":
+        _power_off(settings, run, log)
+    return error.exit_code
+
+
+def _power_off(settings: Settings, run: Run, log: Log, **said: str | None) -> None:
+    log(State.TERMINATING, run_id=run.run_id, **said)
     power.off(settings.poweroff_command)
     # Only now: whoever is killed before this powers off when it is started again.
     run_state.update(settings.state_dir, run.run_id, phase=Phase.DOWN)
@@ -195,6 +240,9 @@ def _fail(settings: Settings, made: FinalizePlan, line: Line, error: IncompleteE
         error=str(error),
     )
     if settings.on_upload_failure == "terminate":
+        because = plan.last_because(settings, complete=False, fruitless_runs=None)
+        with contextlib.suppress(GroupError):  # nothing is left to be decided by it
+            auto_scaling.stand_down(made.sentinel.instance_id if because else None)
         line.log(State.TERMINATING, run_id=made.run_id)
         power.off(settings.poweroff_command)
     return ExitCode.UPLOAD_FAILED

@@ -10,7 +10,7 @@ from typing import Any
 
 from dxnn_agent import dumps, layout
 from dxnn_agent.dumps import Dump
-from dxnn_agent.outcome import Outcome
+from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.run_state import Run
 from dxnn_agent.settings import Settings
 
@@ -121,7 +121,11 @@ class Sentinel:
 
 @dataclass(frozen=True)
 class FinalizePlan:
-    """Everything that a finalization will do, in order."""
+    """Everything that a finalization will do, in order.
+
+    `last_because` says why the job's Auto Scaling group is told to launch no other machine; None
+    where it is left to.
+    """
 
     run_id: str
     bucket: str
@@ -129,6 +133,7 @@ class FinalizePlan:
     finalized_already: bool | None
     objects: tuple[PlannedObject, ...]
     sentinel: Sentinel
+    last_because: str | None
     poweroff: bool
     poweroff_command: tuple[str, ...]
 
@@ -154,6 +159,7 @@ class FinalizePlan:
             ],
             "sentinel_key": self.sentinel_key,
             "sentinel": self.sentinel.content(),
+            "last_because": self.last_because,
             "poweroff": self.poweroff,
             "poweroff_command": list(self.poweroff_command),
         }
@@ -170,13 +176,16 @@ def make(
     log: LocalFile,
     stored: Mapping[str, Held] | None,
     finalized_already: bool | None,
+    fruitless_runs: int | None,
     poweroff: bool,
     agent_version: str,
 ) -> FinalizePlan:
     """Decide what finalize does.
 
     `local_dumps` are dumps, newest first, with their checksums; `artifacts` are by name within the
-    run; `stored` is what S3 holds by key, None where S3 was not asked or did not answer.
+    run; `stored` is what S3 holds by key, None where S3 was not asked or did not answer;
+    `fruitless_runs` is how many runs in a row, up to this one, leave no dump, None where that is
+    not known.
     """
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     objects = [
@@ -209,9 +218,28 @@ def make(
             margin_seconds=None,
             agent_version=agent_version,
         ),
+        last_because=last_because(
+            settings,
+            complete=outcome.completion_status is CompletionStatus.NORMAL,
+            fruitless_runs=fruitless_runs,
+        ),
         poweroff=poweroff,
         poweroff_command=tuple(settings.poweroff_command),
     )
+
+
+def last_because(settings: Settings, *, complete: bool, fruitless_runs: int | None) -> str | None:
+    """Why no machine after this one should train the job; None where one should.
+
+    `fruitless_runs` is how many runs in a row, up to this one, leave no dump; None: not known.
+    """
+    if complete:
+        return "the job is complete"
+    if not settings.relaunch_on_interruption:
+        return "relaunch_on_interruption is false"
+    if fruitless_runs is not None and fruitless_runs >= settings.max_fruitless_runs:
+        return f"runs in a row without a checkpoint: {fruitless_runs}"
+    return None
 
 
 def _dumps(

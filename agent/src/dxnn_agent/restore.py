@@ -40,6 +40,8 @@ def restore(settings: Settings, log: Log, *, allow_fresh: bool = False) -> Run:
     RestoreRefusedError where there is some but none of it verifies, unless `allow_fresh`.
     """
     run = run_state.load(settings.state_dir)
+    if run is not None and run.leaving(settings):
+        return run  # `run` and `finalize` see to that
     if run is not None and not run.over and run.phase not in {Phase.CLAIMING, Phase.CLAIMED}:
         claim.require_job(settings, run)
         return run  # answered already

@@ -11,6 +11,8 @@ from dxnn_agent import (
     erlang,
     finalize,
     interruption,
+    layout,
+    lineage,
     lock,
     metadata_service,
     notice,
@@ -24,6 +26,7 @@ from dxnn_agent.log import Log, State
 from dxnn_agent.metadata_service import MetadataError
 from dxnn_agent.outcome import CompletionStatus, Outcome, Stop
 from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.s3 import Bucket, S3Error
 from dxnn_agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,13 +59,17 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
     """Train, and finalize: returns finalize's exit code.
 
     Asks restore first where nobody did for this run. A run whose trainer has exited already, but
-    which was cut off before it was finalized, is only finalized. Raises RestoreRefusedError or
+    which was cut off before it was finalized, is only finalized; one that was cut off after that
+    only powers off. Raises RestoreRefusedError or
     LockedError, after RUN_REFUSED, where nothing may start.
     """
     if not settings.trainer_directory.is_dir():
         raise UsageError(f"trainer_directory {settings.trainer_directory}: there is no such folder")
     trainer.program(settings.trainer_command, settings.trainer_directory, "trainer_command")
     with _alone(settings, log):
+        left = run_state.load(settings.state_dir)
+        if left and left.leaving(settings):
+            return finalize.finalize(settings, None, log)
         try:
             current = _ready(settings, log, allow_fresh=allow_fresh)
         except AgentError as error:
@@ -78,6 +85,11 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
             if going:
                 log(State.RUN_REFUSED, run_id=current.run_id, reason=going)
                 return ExitCode.DONE
+            given_up = _why_given_up(settings, current)
+            if given_up:
+                log(State.RUN_REFUSED, run_id=current.run_id, reason=given_up)
+                ended = Outcome(CompletionStatus.INTERRUPTED, None, notice.SHUTDOWN)
+                return finalize.finalize(settings, ended, log)
             ended = _train(settings, current, told, log)
         return finalize.finalize(settings, ended, log)
 
@@ -119,6 +131,25 @@ def _why_not_to_start(settings: Settings, current: Run) -> str | None:
         return None
     found = notice.spot_notice(answer or "")
     return f"EC2 takes this machine ({found.detail} at {found.time})" if found else None
+
+
+def _why_given_up(settings: Settings, current: Run) -> str | None:
+    """Why a job that keeps losing its machines before the first checkpoint is not begun again.
+
+    Where a run was finalized, that finalization decided; whoever starts the job again after it
+    was given up wants it to run.
+    """
+    if settings.s3_bucket is None:
+        return None
+    prefix = layout.job_prefix(settings.s3_prefix, current.job_id)
+    try:
+        past = lineage.runs(Bucket(settings.s3_bucket).list(prefix), prefix)
+    except S3Error:
+        return None
+    fruitless = lineage.fruitless_before(past, current.run_id)
+    if fruitless < settings.max_fruitless_runs or not lineage.cut_off_before(past, current.run_id):
+        return None
+    return f"runs in a row without a checkpoint: {fruitless}"
 
 
 def _recorded(current: Run) -> Outcome | None:

@@ -12,6 +12,7 @@ from typing import Any
 import portalocker
 
 from dxnn_agent.errors import UsageError
+from dxnn_agent.settings import Settings
 
 RUN_FILE = "run.json"
 _LOCK_FILE = ".run.lock"
@@ -63,6 +64,10 @@ class Run:
     def sealed(self) -> bool:
         """Whether a finalization has begun, after which nothing is added to the run."""
         return self.over or self.signature is not None
+
+    def leaving(self, settings: Settings) -> bool:
+        """Whether the machine was cut off, or kept up, between `_SUCCESS` and its poweroff."""
+        return self.phase is Phase.FINALIZED and settings.auto_terminate
 
     @property
     def over(self) -> bool:

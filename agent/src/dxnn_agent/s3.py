@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import boto3
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from dxnn_agent.errors import UploadError
+from dxnn_agent.session import session
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -28,7 +28,8 @@ _TRANSFER = TransferConfig(
     max_concurrency=4,
     preferred_transfer_client="classic",
 )
-_DENIED = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
+_FORBIDDEN = {"AccessDenied", "403"}
+_DENIED = _FORBIDDEN | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _TAKEN = {"PreconditionFailed", "412"}
 
@@ -100,7 +101,7 @@ class Bucket:
                 answer = client.get_object(Bucket=self.name, Key=key)
                 return answer["Body"].read(), answer["Metadata"]
             except ClientError as error:
-                if _code(error) in _ABSENT:
+                if self._absent(client, key, error):
                     return None
                 raise
 
@@ -111,7 +112,7 @@ class Bucket:
                 answer = client.head_object(Bucket=self.name, Key=key)
                 return Standing(answer["ETag"], answer["Metadata"])
             except ClientError as error:
-                if _code(error) in _ABSENT:
+                if self._absent(client, key, error):
                     return None
                 raise
 
@@ -167,6 +168,23 @@ class Bucket:
         with self._asking(f"get s3://{self.name}/{key}") as client:
             client.download_file(self.name, key, str(path), Config=_TRANSFER)
 
+    def _absent(self, client: "S3Client", key: str, error: ClientError) -> bool:
+        """Whether an error means that there is no such object.
+
+        S3 says 403 instead of 404 to whoever may list the bucket only below a prefix, and so
+        does not know that it may list at all when one object is asked for:
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        """
+        if _code(error) in _ABSENT:
+            return True
+        if _code(error) not in _FORBIDDEN:
+            return False
+        try:
+            listed = client.list_objects_v2(Bucket=self.name, Prefix=key, MaxKeys=1)
+        except ClientError:
+            return False
+        return not any(found["Key"] == key for found in listed.get("Contents", []))
+
     @contextmanager
     def _asking(self, doing: str) -> "Iterator[S3Client]":
         try:
@@ -183,7 +201,7 @@ class Bucket:
 
     def _client(self) -> "S3Client":
         if self._made is None:
-            self._made = boto3.session.Session().client("s3", config=self._config)
+            self._made = session().client("s3", config=self._config)
         return self._made
 
 

@@ -41,6 +41,7 @@ def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
     console.print("\n_SUCCESS would say (null where only the upload itself can tell):")
     console.print(Text(json.dumps(made.sentinel.content(), indent=4)), soft_wrap=True)
     console.print()
+    console.print(Text(_group(made)), soft_wrap=True)
     console.print(Text(_power(made)), soft_wrap=True)
     for path in (settings.log_file, settings.lock_file, settings.state_dir):
         console.print(Text(f"would write {path}{_writable(path)}"), soft_wrap=True)
@@ -48,6 +49,13 @@ def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
 
 def _size(planned: PlannedObject) -> str:
     return decimal(planned.size) if planned.size is not None else "not known yet"
+
+
+def _group(made: FinalizePlan) -> str:
+    if made.last_because:
+        why = made.last_because
+        return f"Its Auto Scaling group, if any, would be told to launch no other machine: {why}."
+    return "Its Auto Scaling group, if any, would be left to launch the next machine."
 
 
 def _power(made: FinalizePlan) -> str:

@@ -1,0 +1,266 @@
+"""The machine's Auto Scaling group launches no other machine exactly when none is to follow."""
+
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bucket import Bucket
+from tests.conftest import NewMachine
+from tests.dump_files import leave_checkpoint
+from tests.fault_proxy import FaultProxy, Request, access_denied, slow_down
+from tests.finalize.conftest import NEWEST
+from tests.machine import Machine
+from tests.programs import exits
+from tests.s3_servers import S3Server
+
+if TYPE_CHECKING:
+    from types_boto3_autoscaling import AutoScalingClient
+    from types_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
+    from types_boto3_ec2 import EC2Client
+
+
+@dataclass(frozen=True)
+class Group:
+    """An Auto Scaling group of one in moto, protected from scale-in."""
+
+    server: S3Server
+    name: str
+
+    @cached_property
+    def client(self) -> "AutoScalingClient":
+        import boto3
+
+        return boto3.client("autoscaling", **self._where)
+
+    @cached_property
+    def ec2(self) -> "EC2Client":
+        import boto3
+
+        return boto3.client("ec2", **self._where)
+
+    @property
+    def _where(self) -> dict[str, str]:
+        return {
+            "endpoint_url": self.server.endpoint,
+            "region_name": "us-east-1",
+            "aws_access_key_id": self.server.access_key,
+            "aws_secret_access_key": self.server.secret_key,
+        }
+
+    def create(self) -> None:
+        image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        self.ec2.create_launch_template(
+            LaunchTemplateName=self.name,
+            LaunchTemplateData={"ImageId": image, "InstanceType": "c7i.large"},
+        )
+        self.client.create_auto_scaling_group(
+            AutoScalingGroupName=self.name,
+            LaunchTemplate={"LaunchTemplateName": self.name, "Version": "$Latest"},
+            MinSize=0,
+            MaxSize=1,
+            DesiredCapacity=1,
+            AvailabilityZones=["us-east-1a"],
+            NewInstancesProtectedFromScaleIn=True,
+        )
+
+    def described(self) -> "AutoScalingGroupTypeDef":
+        found = self.client.describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
+        return found["AutoScalingGroups"][0]
+
+    def desired(self) -> int:
+        return self.described()["DesiredCapacity"]
+
+    def instances(self) -> list[str]:
+        return [one["InstanceId"] for one in self.described()["Instances"]]
+
+
+@pytest.fixture
+def group(moto_server: S3Server) -> Group:
+    made = Group(moto_server, f"dxnn-{uuid.uuid4().hex[:12]}")
+    made.create()
+    return made
+
+
+def launched(group: Group, machine_with: NewMachine, **settings: object) -> Machine:
+    """Return the machine that the group launched."""
+    [instance_id] = group.instances()
+    machine = machine_with(instance_id=instance_id, **settings)
+    machine.metadata.set_target_lifecycle_state("InService")
+    return machine
+
+
+def asks_the_group(request: Request) -> bool:
+    return request.method == "POST" and not request.bucket
+
+
+def crash(machine: Machine) -> None:
+    """Run a trainer that crashes before its first checkpoint."""
+    machine.configure(trainer_command=exits(1))
+    assert machine.agent("run").code == 0
+
+
+def test_a_completed_job_stops_its_group_and_the_machine_powers_itself_off(
+    group: Group, machine_with: NewMachine
+) -> None:
+    machine = launched(group, machine_with)
+    assert machine.agent("run").code == 0
+    assert group.desired() == 0
+    [left] = machine.events("TERMINATING")
+    assert left.values["group"] == group.name
+    assert left.values["last_because"] == "the job is complete"
+    assert machine.poweroffs() == 1
+
+
+def test_an_interrupted_job_leaves_its_group_alone(
+    group: Group, machine_with: NewMachine, proxy: FaultProxy
+) -> None:
+    machine = launched(group, machine_with)
+    crash(machine)
+    assert group.desired() == 1
+    assert not any(asks_the_group(request) for request in proxy.requests)
+    assert machine.poweroffs() == 1
+
+
+def test_without_relaunch_one_run_is_all(group: Group, machine_with: NewMachine) -> None:
+    machine = launched(group, machine_with, relaunch_on_interruption=False)
+    crash(machine)
+    assert group.desired() == 0
+    assert machine.poweroffs() == 1
+
+
+def test_the_group_stops_even_where_the_machine_stays_up(
+    group: Group, machine_with: NewMachine
+) -> None:
+    machine = launched(group, machine_with, auto_terminate=False)
+    assert machine.agent("run").code == 0
+    assert group.desired() == 0
+    assert machine.poweroffs() == 0
+
+
+def test_the_third_fruitless_run_in_a_row_is_the_last(
+    group: Group, machine_with: NewMachine, bucket: Bucket
+) -> None:
+    machine = launched(group, machine_with)
+    crash(machine)
+    leave_checkpoint(machine, "none", NEWEST, b"population")
+    (machine.checkpoint_dir / f"checkpoint-{NEWEST}.metadata.json").unlink()
+    crash(machine)  # this one has a checkpoint, and the count begins anew
+    for path in machine.checkpoint_dir.iterdir():
+        path.unlink()
+    crash(machine)
+    crash(machine)
+    assert group.desired() == 1
+    crash(machine)
+    assert group.desired() == 0
+    assert len(bucket.runs()) == 5
+    last = machine.events("TERMINATING")[-1]
+    assert last.values["last_because"] == "runs in a row without a checkpoint: 3"
+
+
+def test_a_job_that_loses_three_machines_before_any_checkpoint_is_given_up(
+    group: Group, machine_with: NewMachine, bucket: Bucket
+) -> None:
+    for second in (1, 2, 3):
+        bucket.put(f"dxnn/xor/run-20250111-14300{second}Z/dxnn-run.log", b"cut off\n")
+    machine = launched(group, machine_with)
+    assert machine.agent("run").code == 0
+    [refused] = machine.events("RUN_REFUSED")
+    assert refused.values["reason"] == "runs in a row without a checkpoint: 3"
+    assert not machine.events("RUN_START")
+    assert group.desired() == 0
+    sentinel = bucket.sentinel(bucket.runs()[-1])
+    assert (sentinel["completion_status"], sentinel["exit_code"]) == ("interrupted", None)
+    assert machine.poweroffs() == 1
+
+    assert machine.agent("run").code == 0  # started again on purpose
+    assert machine.events("RUN_START")
+    assert bucket.sentinel(bucket.runs()[-1])["completion_status"] == "normal"
+
+
+def test_a_machine_of_no_group_asks_for_none(machine_with: NewMachine, proxy: FaultProxy) -> None:
+    machine = machine_with()
+    assert machine.agent("run").code == 0
+    assert not any(asks_the_group(request) for request in proxy.requests)
+    assert machine.poweroffs() == 1
+
+
+def test_a_group_that_was_busy_is_asked_again(
+    group: Group, machine_with: NewMachine, proxy: FaultProxy
+) -> None:
+    machine = launched(group, machine_with)
+    proxy.inject(asks_the_group, slow_down, times=2)
+    assert machine.agent("run").code == 0
+    assert group.desired() == 0
+
+
+@pytest.mark.parametrize(("policy", "poweroffs"), [("keep", 0), ("terminate", 1)])
+def test_a_group_that_can_not_be_told(
+    group: Group,
+    machine_with: NewMachine,
+    proxy: FaultProxy,
+    bucket: Bucket,
+    policy: str,
+    poweroffs: int,
+) -> None:
+    machine = launched(group, machine_with, on_upload_failure=policy)
+    proxy.inject(asks_the_group, access_denied)
+    assert machine.agent("run").code == 3
+    [failed] = machine.events("FINALIZE_FAILED")
+    assert "can't be told to launch no other machine" in failed.values["error"]
+    assert "_FAILED_UPLOAD" not in bucket.names(bucket.only_run())
+    assert machine.poweroffs() == poweroffs
+    if policy == "keep":
+        proxy.heal()
+        assert machine.agent("finalize").code == 0
+        assert group.desired() == 0
+        assert machine.poweroffs() == 1
+
+
+def test_the_region_is_the_machines_own(group: Group, machine_with: NewMachine) -> None:
+    machine = launched(group, machine_with)
+    del machine.environment["AWS_DEFAULT_REGION"]
+    assert machine.agent("run").code == 0
+    assert group.desired() == 0
+
+
+def test_dry_run_says_whether_another_machine_is_to_follow(
+    group: Group, machine_with: NewMachine
+) -> None:
+    machine = launched(group, machine_with)
+    assert machine.agent("restore").code == 0
+    done = machine.agent("finalize", "--dry-run", "--completion-status", "normal")
+    assert "would be told to launch no other machine: the job is complete" in done.out
+    cut = machine.agent("finalize", "--dry-run", "--completion-status", "interrupted")
+    assert "would be left to launch the next machine" in cut.out
+    assert group.desired() == 1
+
+
+def test_run_after_a_kill_between_success_and_poweroff_only_powers_off(
+    group: Group, machine_with: NewMachine, bucket: Bucket
+) -> None:
+    machine = launched(group, machine_with)
+    machine.configure(poweroff_command=["false"])  # the machine dies in it
+    assert machine.agent("run").code != 0
+    working = machine_with().settings["poweroff_command"]
+    machine.configure(poweroff_command=working)
+    assert machine.agent("restore").code == 0
+    assert machine.agent("run").code == 0
+    assert len(bucket.runs()) == 1
+    assert machine.states()[-2:] == ["FINALIZE_SKIPPED", "TERMINATING"]
+    assert len(machine.events("RUN_START")) == 1
+
+
+def test_a_role_that_may_list_only_its_prefix_is_told_403_for_what_is_not_there(
+    machine: Machine, bucket: Bucket, proxy: FaultProxy
+) -> None:
+    def reads_what_is_not_there(request: Request) -> bool:
+        reads = request.method in {"GET", "HEAD"} and request.key != ""
+        return reads and not bucket.keys(request.key)
+
+    proxy.inject(reads_what_is_not_there, access_denied)
+    assert machine.agent("run").code == 0
+    assert not machine.events("UPLOAD_RETRY")
+    assert bucket.sentinel(bucket.only_run())["completion_status"] == "normal"

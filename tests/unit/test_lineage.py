@@ -1,0 +1,50 @@
+"""A job's lineage: which of its runs bore fruit, read from keys alone."""
+
+from dxnn_agent import lineage
+
+PREFIX = "dxnn/xor/"
+LOG = "dxnn-run.log"
+DUMP = "checkpoint-20250111-143200Z.dmp"
+
+
+def past(**runs: str) -> list[lineage.PastRun]:
+    """Return runs 20250111-14300<n>Z from `r1="names of objects"`."""
+    keys = [
+        f"{PREFIX}run-20250111-14300{run[1:]}Z/{name}"
+        for run, names in runs.items()
+        for name in names.split()
+    ]
+    return lineage.runs([*keys, f"{PREFIX}notes.txt", "dxnn/xor2/run-x/a"], PREFIX)
+
+
+NOW = "20250111-143009Z"
+
+
+def test_runs_come_oldest_first() -> None:
+    assert past(r2=f"{LOG} _SUCCESS", r1=f"{LOG} {DUMP} _FAILED_UPLOAD") == [
+        lineage.PastRun("20250111-143001Z", fruitful=True, finalized=False),
+        lineage.PastRun("20250111-143002Z", fruitful=False, finalized=True),
+    ]
+
+
+def test_fruitless_runs_are_counted_back_to_the_last_dump() -> None:
+    assert lineage.fruitless_before([], NOW) == 0
+    assert lineage.fruitless_before(past(r1=LOG, r2=LOG), NOW) == 2
+    assert lineage.fruitless_before(past(r1=LOG, r2=DUMP, r3=LOG), NOW) == 1
+    assert lineage.fruitless_before(past(r1=LOG, r2="completion-x.dmp"), NOW) == 0
+
+
+def test_this_run_and_later_ones_do_not_count() -> None:
+    assert lineage.fruitless_before(past(r1=LOG, r9=LOG), NOW) == 1
+
+
+def test_metadata_or_artifacts_alone_are_no_fruit() -> None:
+    names = f"{LOG} checkpoint-20250111-143200Z.metadata.json artifacts/{DUMP}"
+    assert lineage.fruitless_before(past(r1=names), NOW) == 1
+
+
+def test_a_run_was_cut_off_where_it_has_no_success() -> None:
+    assert not lineage.cut_off_before([], NOW)
+    assert lineage.cut_off_before(past(r1="_SUCCESS", r2=LOG), NOW)
+    assert lineage.cut_off_before(past(r2=f"{LOG} _FAILED_UPLOAD"), NOW)
+    assert not lineage.cut_off_before(past(r1=LOG, r2=f"{LOG} _SUCCESS"), NOW)
