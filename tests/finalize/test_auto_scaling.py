@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bucket import Bucket
+from tests.bucket import Bucket, sha256
 from tests.conftest import NewMachine
 from tests.dump_files import leave_checkpoint
 from tests.fault_proxy import FaultProxy, Request, access_denied, slow_down
@@ -260,7 +260,14 @@ def test_a_role_that_may_list_only_its_prefix_is_told_403_for_what_is_not_there(
         reads = request.method in {"GET", "HEAD"} and request.key != ""
         return reads and not bucket.keys(request.key)
 
+    bucket.client.put_object(  # a dump whose metadata never came
+        Bucket=bucket.name,
+        Key=f"dxnn/xor/run-20250111-143001Z/checkpoint-{NEWEST}.dmp",
+        Body=b"population",
+        Metadata={"sha256": sha256(b"population")},
+    )
     proxy.inject(reads_what_is_not_there, access_denied)
     assert machine.agent("run").code == 0
+    assert machine.events("RESTORE_OK")
     assert not machine.events("UPLOAD_RETRY")
-    assert bucket.sentinel(bucket.only_run())["completion_status"] == "normal"
+    assert bucket.sentinel(bucket.runs()[-1])["completion_status"] == "normal"
