@@ -17,6 +17,7 @@ from tests.programs import exits
 from tests.s3_servers import S3Server
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from types_boto3_autoscaling import AutoScalingClient
     from types_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
     from types_boto3_ec2 import EC2Client
@@ -31,24 +32,19 @@ class Group:
 
     @cached_property
     def client(self) -> "AutoScalingClient":
-        import boto3
-
-        return boto3.client("autoscaling", **self._where)
+        return self._session.client("autoscaling", endpoint_url=self.server.endpoint)
 
     @cached_property
     def ec2(self) -> "EC2Client":
+        return self._session.client("ec2", endpoint_url=self.server.endpoint)
+
+    @cached_property
+    def _session(self) -> "Session":
         import boto3
 
-        return boto3.client("ec2", **self._where)
-
-    @property
-    def _where(self) -> dict[str, str]:
-        return {
-            "endpoint_url": self.server.endpoint,
-            "region_name": "us-east-1",
-            "aws_access_key_id": self.server.access_key,
-            "aws_secret_access_key": self.server.secret_key,
-        }
+        return boto3.session.Session(
+            self.server.access_key, self.server.secret_key, region_name="us-east-1"
+        )
 
     def create(self) -> None:
         image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]

@@ -42,11 +42,11 @@ def make(
     finalized_already: bool | None = False,
     outcome: Outcome = COMPLETED,
     fruitless_runs: int | None = 0,
-    **options: object,
+    options: Mapping[str, object] | None = None,
 ) -> FinalizePlan:
     required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
     return plan.make(
-        settings.load(required | options, {}),
+        settings.load(required | dict(options or {}), {}),
         RUN,
         outcome,
         bucket="bkt",
@@ -190,6 +190,6 @@ def test_when_no_machine_is_to_follow(
     options: dict[str, object],
     because: str | None,
 ) -> None:
-    made = make([], outcome=outcome, fruitless_runs=fruitless_runs, **options)
+    made = make([], outcome=outcome, fruitless_runs=fruitless_runs, options=options)
     assert made.last_because == because
     assert made.content()["last_because"] == because

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dxnn_agent import dumps, erlang, interruption, layout, lock, run_state, trainer, upload
+from dxnn_agent import dumps, erlang, interruption, layout, lock, owner, run_state, trainer, upload
 from dxnn_agent.dumps import Dump
 from dxnn_agent.errors import AgentError, CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.layout import DumpName
@@ -126,9 +126,9 @@ def _dump(settings: Settings, run: Run, name: DumpName, reason: str, seconds: fl
             _run_command(settings, run, temporary, seconds)
             added: Mapping[str, Any] = dumps.read_metadata(told)
         else:
-            added = erlang.backup(
-                settings.erlang_node, settings.erlang_cookie_file, temporary, seconds
-            )
+            user = owner.of(settings.trainer_directory)
+            node, cookie_file = settings.erlang_node, settings.erlang_cookie_file
+            added = erlang.backup(node, cookie_file, temporary, seconds, user)
         return _keep(run, name, reason, temporary, directory / name.file, added)
     except OSError as error:
         raise CheckpointError(f"{name.file}: {error.filename}: {error.strerror}") from error
@@ -157,14 +157,16 @@ def _keep(
 
 
 def _run_command(settings: Settings, run: Run, path: Path, seconds: float) -> None:
-    """Run `checkpoint_command` in the trainer's folder and environment."""
+    """Run `checkpoint_command` in the trainer's folder and environment, as its owner."""
     command = settings.checkpoint_command or []
+    found = trainer.program(command, settings.trainer_directory, "checkpoint_command")
+    user = owner.of(settings.trainer_directory)
+    told = {**trainer.environment(settings, run), "DXNN_CHECKPOINT_PATH": str(path)}
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command,
-            executable=trainer.program(command, settings.trainer_directory, "checkpoint_command"),
+            user.command(found, command[1:]),
             cwd=settings.trainer_directory,
-            env={**trainer.environment(settings, run), "DXNN_CHECKPOINT_PATH": str(path)},
+            env=told | user.environment,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,

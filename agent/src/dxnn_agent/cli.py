@@ -209,11 +209,21 @@ def finalize(
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for another finalization.", min=0)
     ] = 900,
+    pending: Annotated[
+        bool,
+        typer.Option(
+            "--pending", help="Only where a finalization failed or was cut off; a timer says this."
+        ),
+    ] = False,
 ) -> ExitCode:
     """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
     from dxnn_agent import draft, outcome
     from dxnn_agent import finalize as command
 
+    if pending:
+        if dry_run or completion_status or exit_code:
+            raise UsageError("--pending stands alone: the run itself knows how it ended")
+        return command.pending(settings, Log(settings.log_file))
     given = outcome.of_words(completion_status, exit_code)
     if not dry_run:
         if as_json:
@@ -266,6 +276,33 @@ def restore(
     elif found.restore_path:
         print(found.restore_path)
     return ExitCode.DONE
+
+
+@app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent stop")
+@with_settings
+def stop(settings: Settings) -> ExitCode:
+    """Checkpoint, stop the trainer and finalize, for a machine that goes down without a notice."""
+    from dxnn_agent import stop as command
+
+    return command.stop(settings, Log(settings.log_file).open())
+
+
+@app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent doctor --json")
+@with_settings
+def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
+    """Check that this machine has what a training job needs; exit 2 where it has not."""
+    from dxnn_agent import doctor as command
+
+    found = command.examine(settings)
+    if as_json:
+        print(json.dumps([finding.content() for finding in found], indent=4))
+    else:
+        from rich.console import Console
+
+        from dxnn_agent import show
+
+        show.findings(found, Console())
+    return ExitCode.DONE if all(finding.ok for finding in found) else ExitCode.USAGE
 
 
 def _version(asked: bool) -> None:

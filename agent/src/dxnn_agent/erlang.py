@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dxnn_agent.errors import CheckpointError, CheckpointTimeoutError, UsageError
+from dxnn_agent.owner import Owner
 
 _COOKIE_NAME = ".erlang.cookie"
 
@@ -38,21 +39,21 @@ io:put_chars([${, Answer, $}, $\\n]).
 """
 
 
-def backup(node: str, cookie_file: Path, path: Path, seconds: float) -> dict[str, Any]:
+def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner) -> dict[str, Any]:
     """Have mnesia write a consistent dump to `path` and return what the node says of itself.
 
-    Raises CheckpointError where there is no such node or mnesia refuses, CheckpointTimeoutError
-    where it takes longer than `seconds`.
+    Asks as the trainer's user, who alone can read the cookie. Raises CheckpointError where there is
+    no such node or mnesia refuses, CheckpointTimeoutError where it takes longer than `seconds`.
     """
-    command = ["erl_call", "-name", node, "-timeout", str(max(1, round(seconds)))]
-    command += ["-R", "-e", "-fetch_stdout", "-no_result_term"]
+    arguments = ["-name", node, "-timeout", str(max(1, round(seconds)))]
+    arguments += ["-R", "-e", "-fetch_stdout", "-no_result_term"]
     expressions = _BACKUP % json.dumps([ord(letter) for letter in str(path)])
     with _home_with(cookie_file) as home:
         try:
             done = subprocess.run(
-                command,
+                user.command("erl_call", arguments),
                 input=expressions,
-                env={**os.environ, "HOME": str(home)},
+                env=os.environ | user.environment | {"HOME": str(home)},
                 capture_output=True,
                 text=True,
                 check=False,
@@ -103,6 +104,7 @@ def _home_with(cookie_file: Path) -> Iterator[Path]:
         yield cookie_file.parent
         return
     with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o711)  # it holds no secret, and the trainer's user looks in
         with suppress(OSError):
             (Path(home) / _COOKIE_NAME).symlink_to(cookie_file)
         yield Path(home)

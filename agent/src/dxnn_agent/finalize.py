@@ -26,7 +26,7 @@ from dxnn_agent import (
 )
 from dxnn_agent.auto_scaling import GroupError
 from dxnn_agent.carry_out import IncompleteError
-from dxnn_agent.errors import ExitCode
+from dxnn_agent.errors import ExitCode, LockedError
 from dxnn_agent.log import Log, State
 from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.plan import FinalizePlan, Held, Sentinel
@@ -73,6 +73,24 @@ def finalize(
             Bucket(settings.s3_bucket), settings.state_dir, log, _deadline(settings, outcome)
         )
         return _finalize_alone(settings, run, outcome, line)
+
+
+def pending(settings: Settings, log: Log) -> ExitCode:
+    """Finalize where that is owed: it failed, or whoever was at it was cut off.
+
+    Does nothing, and says nothing, for a run that is under way, or that somebody is finalizing.
+    """
+    run = run_state.load(settings.state_dir)
+    if run is None or run.phase is Phase.DOWN:
+        return ExitCode.DONE
+    if run.phase is Phase.FINALIZED and not settings.auto_terminate:
+        return ExitCode.DONE
+    try:
+        with lock.hold(settings.state_dir / lock.RUN_LOCK, 0, "another run"):
+            ended = run.sealed or run.phase is Phase.EXITED
+            return finalize(settings, None, log, 0) if ended else ExitCode.DONE
+    except LockedError:
+        return ExitCode.DONE
 
 
 def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) -> ExitCode:

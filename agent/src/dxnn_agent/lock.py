@@ -9,6 +9,7 @@ import portalocker
 
 from dxnn_agent.errors import LockedError, UsageError
 
+RUN_LOCK = ".trainer.lock"  # below state_dir; held as long as `run` lives
 _TRY_AGAIN_SECONDS = 0.1
 
 

@@ -32,7 +32,6 @@ from dxnn_agent.settings import Settings
 if TYPE_CHECKING:
     from subprocess import Popen
 
-_LOCK_FILE = ".trainer.lock"
 _ORPHAN_GRACE_SECONDS = 5.0
 
 
@@ -96,7 +95,7 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
 
 @contextmanager
 def _alone(settings: Settings, log: Log) -> Iterator[None]:
-    held = lock.hold(settings.state_dir / _LOCK_FILE, 0, "another run")
+    held = lock.hold(settings.state_dir / lock.RUN_LOCK, 0, "another run")
     try:
         held.__enter__()
     except LockedError as error:
@@ -153,7 +152,7 @@ def _why_given_up(settings: Settings, current: Run) -> str | None:
 
 
 def _recorded(current: Run) -> Outcome | None:
-    if current.phase is not Phase.EXITED or not current.completion_status:
+    if not current.completion_status or not (current.sealed or current.phase is Phase.EXITED):
         return None
     status = CompletionStatus(current.completion_status)
     return Outcome(status, current.exit_code, current.reason or outcome.MANUAL)

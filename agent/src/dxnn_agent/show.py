@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from dxnn_agent.doctor import Finding
 from dxnn_agent.plan import Fate, FinalizePlan, PlannedObject
 from dxnn_agent.settings import Settings
 
@@ -45,6 +47,18 @@ def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
     console.print(Text(_power(made)), soft_wrap=True)
     for path in (settings.log_file, settings.lock_file, settings.state_dir):
         console.print(Text(f"would write {path}{_writable(path)}"), soft_wrap=True)
+
+
+def findings(found: Iterable[Finding], console: Console) -> None:
+    """Print what a doctor found, a line each."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in found:
+        style = "green" if one.ok else "bold red"
+        table.add_row(Text("ok" if one.ok else "no", style=style), one.check, Text(one.found))
+    console.print(table)
 
 
 def _size(planned: PlannedObject) -> str:

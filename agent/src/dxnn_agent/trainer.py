@@ -1,6 +1,5 @@
 """The trainer's process: started, signalled and recognised again by its process group."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -9,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dxnn_agent.errors import UsageError
+from dxnn_agent import owner
+from dxnn_agent.errors import AgentError, UsageError
 from dxnn_agent.run_state import Run
 from dxnn_agent.settings import Settings
 
@@ -42,22 +42,31 @@ def program(command: Sequence[str], directory: Path, setting: str) -> str:
 
 
 def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
-    """Start the trainer directly, in a process group of its own."""
-    command = settings.trainer_command
+    """Start the trainer directly, in a process group of its own and as its folder's owner."""
+    found = program(settings.trainer_command, settings.trainer_directory, "trainer_command")
+    user = owner.of(settings.trainer_directory)
     return subprocess.Popen(
-        command,
-        executable=program(command, settings.trainer_directory, "trainer_command"),
+        user.command(found, settings.trainer_command[1:]),
         cwd=settings.trainer_directory,
-        env=environment(settings, run),
+        env=environment(settings, run) | user.environment,
         stdin=subprocess.DEVNULL,
         process_group=0,
     )
 
 
 def signal_group(leader: int, number: int) -> None:
-    """Signal every process of a group; one that is gone already is no error."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    """Signal every process of a group; one that is gone already is no error.
+
+    Raises AgentError where this user may not.
+    """
+    try:
         os.killpg(leader, number)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        raise AgentError(
+            f"process group {leader} can't be signalled: it is another user's"
+        ) from error
 
 
 def started_at(pid: int) -> int | None:
