@@ -16,7 +16,7 @@ system:
 .venv/made: requirements-dev.txt agent/pyproject.toml | system
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --upgrade pip
-	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable agent
+	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable "agent[fleet]"
 	@touch $@
 
 setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts

@@ -5,7 +5,6 @@ import inspect
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -16,8 +15,10 @@ from typer.core import TyperCommand
 
 from dxnn_agent import __version__
 from dxnn_agent import settings as settings_module
-from dxnn_agent.errors import AgentError, ExitCode, UsageError
+from dxnn_agent.errors import ExitCode, UsageError
+from dxnn_agent.fleet.command import app as fleet
 from dxnn_agent.log import Log
+from dxnn_agent.report import report
 from dxnn_agent.settings import Settings
 
 app = typer.Typer(
@@ -69,19 +70,8 @@ def with_settings(command: Command) -> Callable[..., None]:
         said = {key: value for key, value in options.items() if value is not None}
         try:
             code = command(settings_module.load(said, os.environ, config), **given)
-        except AgentError as error:
-            if debug:
-                traceback.print_exc()
-            print(f"dxnn-agent: {error}", file=sys.stderr)
-            code = error.exit_code
-        except (KeyboardInterrupt, BrokenPipeError):
-            code = ExitCode.UNEXPECTED
-        except Exception as error:  # noqa: BLE001 - the last resort, so that no traceback escapes
-            if debug:
-                traceback.print_exc()
-            name = type(error).__name__
-            print(f"dxnn-agent: {name}: {error} (--debug shows where)", file=sys.stderr)
-            code = ExitCode.UNEXPECTED
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback escapes
+            code = report(error, debug=debug)
         raise typer.Exit(int(code))
 
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -303,6 +293,9 @@ def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
 
         show.findings(found, Console())
     return ExitCode.DONE if all(finding.ok for finding in found) else ExitCode.USAGE
+
+
+app.add_typer(fleet, name="fleet")
 
 
 def _version(asked: bool) -> None:
