@@ -19,6 +19,11 @@ system:
 	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable "agent[fleet]"
 	@touch $@
 
+.venv/checkov/made: requirements-checkov.txt | .venv/made
+	python3 -m venv .venv/checkov
+	.venv/checkov/bin/python -m pip install --quiet --requirement requirements-checkov.txt
+	@touch $@
+
 setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts
 
 erlang: system
@@ -39,7 +44,7 @@ test: test-erlang test-python ## Pass all the tests
 test-erlang: setup
 	$(MAKE) --directory erlang test
 
-test-python: setup
+test-python: setup .venv/checkov/made
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .venv/made ## Check style and types
