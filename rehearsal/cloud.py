@@ -98,7 +98,8 @@ def cloud(directory: Path) -> Iterator[Cloud]:
     with power.guarded(mark):
         with access_log.open("wb") as log:
             server = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+                [sys.executable, "-m", "rehearsal.moto_server", "-H", "127.0.0.1", "-p", "0"],
+                cwd=Path(__file__).parents[1],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -26,7 +26,7 @@ class Machine:
     availability_zone: str = "us-east-1a"
     account_id: str = "123456789012"
     local_ipv4: str = "10.66.0.2"
-    role: str = "dxnn-instance"
+    role: str | None = "dxnn-instance"  # of its instance profile; None where it has none
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     user_data: str | None = None
     launched_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -85,8 +85,6 @@ def documents(machine: Machine, events: Events, credentials: Credentials) -> dic
         "events/maintenance/history": "[]",
         "events/maintenance/scheduled": json.dumps([_scheduled(e) for e in events.scheduled]),
         "hostname": machine.hostname,
-        "iam/info": json.dumps(_iam_info(machine, credentials), indent=2),
-        f"iam/security-credentials/{machine.role}": json.dumps(_role(credentials), indent=2),
         "instance-action": "none",
         "instance-id": machine.instance_id,
         "instance-life-cycle": "spot",
@@ -98,6 +96,9 @@ def documents(machine: Machine, events: Events, credentials: Credentials) -> dic
         "services/domain": "amazonaws.com",
         "services/partition": "aws",
     }
+    if machine.role:
+        meta["iam/info"] = json.dumps(_iam_info(machine, credentials), indent=2)
+        meta[f"iam/security-credentials/{machine.role}"] = json.dumps(_role(credentials), indent=2)
     meta |= {f"tags/instance/{key}": value for key, value in machine.tags.items()}
     if events.target_lifecycle_state:
         meta["autoscaling/target-lifecycle-state"] = events.target_lifecycle_state

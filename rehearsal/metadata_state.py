@@ -64,8 +64,16 @@ class Request:
 class Metadata:
     """The metadata of one instance. Every method may be called from any thread."""
 
-    def __init__(self, machine: Machine, clock: Callable[[], float] = time.monotonic) -> None:
-        """Describe a machine to which nothing has been announced yet."""
+    def __init__(
+        self,
+        machine: Machine,
+        clock: Callable[[], float] = time.monotonic,
+        credentials: Credentials | None = None,
+    ) -> None:
+        """Describe a machine to which nothing has been announced yet.
+
+        Without credentials of a role it gets some that nobody knows.
+        """
         self.machine = machine
         self._clock = clock
         self._lock = threading.Lock()
@@ -73,7 +81,7 @@ class Metadata:
         self._tokens: dict[str, float] = {}
         self._faults: list[Fault] = []
         self._requests: list[Request] = []
-        self._credentials = Credentials(
+        self._credentials = credentials or Credentials(
             access_key_id=f"ASIA{secrets.token_hex(8).upper()}",
             secret_access_key=secrets.token_urlsafe(30),
             token=secrets.token_urlsafe(90),
