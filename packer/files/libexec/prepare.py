@@ -1,0 +1,147 @@
+#!/opt/dxnn-agent/bin/python
+"""Prepares the machine for the job that its settings name: the first unit, and the only root's.
+
+Makes directories, log, lock and Erlang's cookie with their owners, and tells systemd by drop-ins
+what it has to know of the settings. Wrong settings are one sentence and exit code 2, as everywhere.
+"""
+
+import os
+import pwd
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from grp import getgrnam
+from pathlib import Path
+
+from dxnn_agent import settings as settings_module
+from dxnn_agent.errors import UsageError
+from dxnn_agent.settings import Settings
+
+UNITS = Path("/run/systemd/system")
+_TIMER = "dxnn-checkpoint.timer"
+_WRITING = ("restore", "run", "watch", "checkpoint", "finalize")
+_OFF = "/dev/null"
+
+
+def drop_ins(settings: Settings) -> Mapping[str, str | None]:
+    """What systemd is told, by file below its runtime units; None stands for no such file.
+
+    A unit that is a link to /dev/null is off.
+    """
+    # All other directories are read-only to the units.
+    written = (
+        settings.trainer_directory,
+        settings.checkpoint_dir,
+        settings.state_dir,
+        settings.log_file,
+        settings.lock_file,
+    )
+    paths = "".join(f"ReadWritePaths={_quoted(path)}\n" for path in written)
+    seconds = settings.checkpoint_interval_seconds
+    name = settings.container_name
+    # An empty assignment drops every trigger of the timer as it was installed.
+    timer = f"[Timer]\nOnActiveSec=\nOnActiveSec={seconds}s\nOnUnitActiveSec={seconds}s\n"
+    return {
+        _TIMER: None if seconds else _OFF,
+        f"{_TIMER}.d/settings.conf": timer if seconds else None,
+        "dxnn-run.service.d/settings.conf": f"[Service]\nSyslogIdentifier={name}\n"
+        if name
+        else None,
+        **{f"dxnn-{unit}.service.d/paths.conf": f"[Service]\n{paths}" for unit in _WRITING},
+    }
+
+
+def _quoted(path: Path) -> str:
+    """A path as systemd reads it: quoted, with its escapes and specifiers made harmless."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def tell_systemd(told: Mapping[str, str | None], units: Path) -> None:
+    """Write drop-ins below `units` and have systemd read them."""
+    for name, content in told.items():
+        path = units / name
+        path.unlink(missing_ok=True)
+        if content is None:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content == _OFF:
+            path.symlink_to(_OFF)
+        else:
+            path.write_text(content, encoding="utf-8")
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+
+
+def make_files(settings: Settings) -> None:
+    """Make what the agent and the trainer write to, each for its owner.
+
+    Raises UsageError where there is no trainer.
+    """
+    try:
+        trainer = settings.trainer_directory.stat().st_uid
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"trainer_directory {settings.trainer_directory}: there is no such folder"
+        ) from error
+    account = pwd.getpwnam("dxnn-agent")
+    agent, shared = account.pw_uid, account.pw_gid
+    _directory(settings.state_dir, agent, shared, 0o750)
+    _directory(settings.checkpoint_dir, agent, shared, 0o770)
+    _file(settings.log_file, agent, getgrnam("adm").gr_gid, 0o640)
+    # Root's own: in a directory that anybody may write to, nobody opens another user's file.
+    _file(settings.lock_file, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o660)
+    _cookie(settings.erlang_cookie_file, trainer)
+
+
+def _directory(path: Path, owner: int, group: int, mode: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    _own(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), owner, group, mode)
+
+
+def _file(path: Path, owner: int, group: int, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _own(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW), owner, group, mode)
+
+
+def _own(descriptor: int, owner: int, group: int, mode: int) -> None:
+    try:
+        os.fchown(descriptor, owner, group)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _cookie(path: Path, owner: int) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(descriptor)
+        os.fchown(descriptor, owner, -1)
+    temporary.rename(path)
+
+
+def main() -> int:
+    """Prepare, and return the exit code."""
+    os.umask(0o022)  # folders on the way to what the settings name are for everybody to pass
+    try:
+        settings = settings_module.load({}, os.environ)
+        make_files(settings)
+        tell_systemd(drop_ins(settings), UNITS)
+    except UsageError as error:
+        print(f"dxnn-agent: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"dxnn-agent: the machine can't be prepared: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+# Bakes the AMI that the Terraform module launches. See docs/image.md.
+
+locals {
+  root    = "${path.root}/.."
+  version = split("\"", split("__version__ = ", file("${path.root}/../agent/src/dxnn_agent/__init__.py"))[1])[1]
+  stamp   = formatdate("YYYYMMDD-hhmmss", timestamp())
+
+  is_url  = length(split("://", var.dxnn)) > 1 || length(split("git@", var.dxnn)) > 1
+  trainer = var.dxnn == "" || local.is_url ? "${path.root}/../erlang/trainer" : var.dxnn
+  # As the scripts see it, on the machine that is baked.
+  source = local.is_url ? var.dxnn : "/tmp/dxnn-agent/trainer"
+
+  debian = var.architecture == "arm64" ? "arm64" : "amd64"
+  tags = merge(var.tags, {
+    Name         = "dxnn-agent"
+    DxnnAgent    = local.version
+    Trainer      = var.dxnn == "" ? "xor" : var.dxnn
+    TrainerRef   = var.dxnn_ref == "" ? "HEAD" : var.dxnn_ref
+    Architecture = var.architecture
+  })
+}
+
+source "amazon-ebs" "debian" {
+  region                  = var.region
+  custom_endpoint_ec2     = var.ec2_endpoint
+  skip_region_validation  = var.ec2_endpoint != ""
+  skip_metadata_api_check = var.ec2_endpoint != ""
+
+  source_ami_filter {
+    owners      = [var.base_ami_owner]
+    most_recent = true
+    filters = {
+      name                = var.base_ami_name == "" ? "debian-13-${local.debian}-*" : var.base_ami_name
+      architecture        = var.architecture
+      root-device-type    = "ebs"
+      virtualization-type = "hvm"
+    }
+  }
+
+  instance_type                         = var.instance_type != "" ? var.instance_type : var.architecture == "arm64" ? "t4g.small" : "t3.small"
+  subnet_id                             = var.subnet_id
+  temporary_security_group_source_cidrs = var.ssh_source_cidrs
+  ssh_username                          = "admin"
+  ssh_interface                         = var.ssh_interface
+  # Debian 13 takes no SHA-1 signature, the only one older Packers make with an RSA key.
+  temporary_key_pair_type = "ed25519"
+
+  launch_block_device_mappings {
+    device_name           = "/dev/xvda"
+    volume_type           = "gp3"
+    iops                  = 3000
+    throughput            = 125
+    volume_size           = var.volume_size
+    delete_on_termination = true
+  }
+
+  ami_name        = "dxnn-agent-${local.version}-${var.architecture}-${local.stamp}"
+  ami_description = "dxnn-agent ${local.version} on Debian 13 (${var.architecture})"
+  ami_regions     = var.ami_regions
+  ami_users       = var.ami_users
+  encrypt_boot    = var.encrypt_boot
+  kms_key_id      = var.kms_key_id
+
+  tags            = local.tags
+  snapshot_tags   = local.tags
+  run_tags        = merge(local.tags, { Name = "dxnn-agent (being baked)" })
+  run_volume_tags = local.tags
+}
+
+build {
+  sources = ["source.amazon-ebs.debian"]
+
+  provisioner "shell" {
+    inline = [
+      "mkdir -p /tmp/dxnn-agent/trainer",
+      # The machine may still be setting itself up; what went wrong there is not ours.
+      "cloud-init status --wait || true",
+    ]
+  }
+  provisioner "file" {
+    destination = "/tmp/dxnn-agent/"
+    sources = [
+      "${local.root}/agent", "${local.root}/erlang", "${local.root}/packer",
+      "${local.root}/main.tf", "${local.root}/outputs.tf",
+      "${local.root}/variables.tf", "${local.root}/versions.tf",
+    ]
+  }
+  provisioner "file" {
+    source      = "${local.trainer}/"
+    destination = "/tmp/dxnn-agent/trainer"
+  }
+
+  provisioner "shell" {
+    inline = [
+      "set -eu",
+      "cd /tmp/dxnn-agent/packer/scripts",
+      "chmod +x * ../../erlang/bin/*",
+      "sudo ./install-packages ${join(" ", var.apt_packages)}",
+      "sudo ./install-agent",
+      "sudo ./install-units",
+      "sudo ./install-trainer '${local.source}' '${var.dxnn_ref}'",
+      "sudo ./check",
+    ]
+  }
+  # Afterwards nobody logs in again.
+  provisioner "shell" {
+    inline = ["sudo /tmp/dxnn-agent/packer/scripts/clean"]
+  }
+}

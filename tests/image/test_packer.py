@@ -1,0 +1,83 @@
+"""packer/ as Debian's Packer and today's take it; the build itself is played on real machines."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.image.places import PACKER, ROOT
+
+pytestmark = pytest.mark.skipif(not shutil.which("packer"), reason="there is no Packer here")
+
+
+def packer(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Packer without a network or an account; a laptop's own settings stay out."""
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "CHECKPOINT_DISABLE": "1"}
+    return subprocess.run(
+        ["packer", *arguments],
+        env={**environment, "AWS_REGION": "eu-central-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """Return the folder as Packer 1.6 takes it: without the one block that it refuses."""
+    for path in (ROOT / "agent/src/dxnn_agent/__init__.py", *PACKER.glob("*.pkr.hcl")):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for name in ("main.tf", "outputs.tf", "variables.tf", "versions.tf"):
+        (tmp_path / name).touch()
+    (tmp_path / "erlang" / "trainer").mkdir(parents=True)
+    (tmp_path / "packer" / "plugins.pkr.hcl").unlink()
+    return tmp_path / "packer"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"dxnn": "https://github.com/qendro/DXNN-Trader-v2.git", "dxnn_ref": "main"},
+        {"dxnn": str(ROOT / "erlang" / "trainer")},
+        {"architecture": "arm64", "encrypt_boot": "false", "region": "eu-west-1"},
+        {"apt_packages": '["python3-numpy"]'},
+        {"ami_users": '["123456789012"]', "kms_key_id": "alias/images"},
+    ],
+)
+def test_valid(template: Path, variables: dict[str, str]) -> None:
+    options = [f"-var={name}={value}" for name, value in variables.items()]
+    done = packer("validate", *options, str(template))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_architecture_that_there_is_not(template: Path) -> None:
+    done = packer("validate", "-var=architecture=sparc", str(template))
+    assert done.returncode != 0
+    assert "The architecture should be x86_64 or arm64." in done.stdout + done.stderr
+
+
+def test_form() -> None:
+    done = packer("fmt", "-check", "-diff", str(PACKER))
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_file_that_is_uploaded_is_there() -> None:
+    text = (PACKER / "image.pkr.hcl").read_text(encoding="utf-8")
+    uploaded = {part.split('"')[0] for part in text.split("${local.root}/")[1:]}
+    assert {"agent", "erlang", "packer", "main.tf"} <= uploaded
+    assert [name for name in uploaded if not (ROOT / name).exists()] == []
+
+
+def test_only_the_plugins_file_asks_for_plugins() -> None:
+    asking = [
+        path.name
+        for path in PACKER.glob("*.pkr.hcl")
+        if "required_plugins" in path.read_text(encoding="utf-8")
+    ]
+    assert asking == ["plugins.pkr.hcl"]

@@ -1,0 +1,68 @@
+"""What the first unit tells systemd of the settings."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from dxnn_agent.settings import Settings, load
+from tests.image.places import FILES, UNITS
+
+
+@pytest.fixture(scope="module")
+def prepare() -> ModuleType:
+    path = FILES / "libexec" / "prepare.py"
+    spec = importlib.util.spec_from_file_location("image_prepare", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["image_prepare"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def settings(**options: object) -> Settings:
+    needed = {"s3_bucket": "bucket", "job_id": "job", "container_name": "name"}
+    return load({**needed, **options}, {})
+
+
+def test_the_interval_replaces_the_installed_one(prepare: ModuleType) -> None:
+    told = prepare.drop_ins(settings(checkpoint_interval_seconds="42"))
+    timer = told["dxnn-checkpoint.timer.d/settings.conf"]
+    assert timer == "[Timer]\nOnActiveSec=\nOnActiveSec=42s\nOnUnitActiveSec=42s\n"
+    assert told["dxnn-checkpoint.timer"] is None
+
+
+def test_an_interval_of_0_turns_the_timer_off(prepare: ModuleType) -> None:
+    told = prepare.drop_ins(settings(checkpoint_interval_seconds="0"))
+    assert told["dxnn-checkpoint.timer"] == "/dev/null"
+    assert told["dxnn-checkpoint.timer.d/settings.conf"] is None
+
+
+def test_container_name_is_the_trainers_name_in_the_journal(prepare: ModuleType) -> None:
+    told = prepare.drop_ins(settings(container_name="xor-1"))
+    assert told["dxnn-run.service.d/settings.conf"] == "[Service]\nSyslogIdentifier=xor-1\n"
+
+
+def test_a_path_may_hold_anything(prepare: ModuleType) -> None:
+    told = prepare.drop_ins(settings(checkpoint_dir='/mnt/my "data" 100%\\x'))
+    line = 'ReadWritePaths="/mnt/my \\"data\\" 100%%\\\\x"\n'
+    for name in ("restore", "run", "watch", "checkpoint", "finalize"):
+        assert line in told[f"dxnn-{name}.service.d/paths.conf"]
+        assert (UNITS / f"dxnn-{name}.service").exists()
+
+
+def test_files_follow_the_settings(
+    prepare: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job with another interval after one with 0 finds its timer again."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(prepare.subprocess, "run", lambda command, **_: ran.append(command))
+    prepare.tell_systemd(prepare.drop_ins(settings(checkpoint_interval_seconds="0")), tmp_path)
+    assert (tmp_path / "dxnn-checkpoint.timer").readlink() == Path("/dev/null")
+    prepare.tell_systemd(prepare.drop_ins(settings(checkpoint_interval_seconds="7")), tmp_path)
+    assert not (tmp_path / "dxnn-checkpoint.timer").is_symlink()
+    assert "7s" in (tmp_path / "dxnn-checkpoint.timer.d/settings.conf").read_text(encoding="utf-8")
+    assert ran == [["systemctl", "daemon-reload"]] * 2
