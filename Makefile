@@ -5,13 +5,16 @@
 PYTHON := .venv/bin/python
 WORKERS ?= 6
 
-.PHONY: help system setup erlang demo test test-erlang test-python lint format clean
+.PHONY: help system system-tests setup erlang demo test test-erlang test-python test-machines lint format clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 system:
 	@./rehearsal/install-packages
+
+system-tests:
+	@./rehearsal/install-packages tests
 
 .venv/made: requirements-dev.txt agent/pyproject.toml | system
 	python3 -m venv .venv
@@ -39,13 +42,16 @@ demo: setup ## Play a job's life: train, notice, finalize, restore, complete
 		$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
 		$(if $(KEEP),--keep "$(KEEP)")
 
-test: test-erlang test-python ## Pass all the tests
+test: test-erlang test-python test-machines ## Pass all the tests
 
 test-erlang: setup
 	$(MAKE) --directory erlang test
 
-test-python: setup .venv/checkov/made
-	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
+test-python: setup system-tests .venv/checkov/made
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines
+
+test-machines: setup system-tests ## Pass the tests on booted machines; they need root
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/machines
 
 lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .

@@ -1,0 +1,20 @@
+"""The real Packer bakes an image here from the files of `packer/`, and the image boots."""
+
+from rehearsal.ec2.region import Region
+from tests.machines.instances import answers, launch, output
+from tests.waiting import wait_until
+
+
+def test_the_baked_image_boots_with_the_agent(region: Region, image: str) -> None:
+    machine = region.machine(launch(region, image=image))
+    wait_until(lambda: answers(machine), "systemd")
+    assert output(machine, "dxnn-agent", "--version").startswith("dxnn-agent ")
+    assert output(machine, "systemctl", "is-enabled", "dxnn-run.service") == "enabled"
+
+
+def test_the_image_holds_no_identity(region: Region, image: str) -> None:
+    machines = [region.machine(launch(region, image=image)) for _ in range(2)]
+    for machine in machines:
+        wait_until(lambda: answers(machine), "systemd")  # noqa: B023 - called at once
+    for path in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub"):
+        assert len({output(machine, "cat", path) for machine in machines}) == 2, path

@@ -1,0 +1,62 @@
+"""Nothing of a rehearsal stays on this machine, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rehearsal.ec2 import cleanup
+from tests.machines.left_behind import RUNS, left, of_machine
+from tests.waiting import wait_until
+
+# Boots a machine of a group and says so; then waits for whatever comes.
+_PROGRAM = """
+import signal, sys, time
+from rehearsal.ec2.region import region
+from tests.machines.instances import await_state, group, members
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+with region() as here:
+    (one,) = members(here, group(here))
+    await_state(here, one, "running")
+    print(here.directory.name, here.machine(one).hardware.name, flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left(end: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as rehearsal:
+        try:
+            assert rehearsal.stdout is not None
+            run, machine = rehearsal.stdout.readline().split()
+            there = left(run)
+            assert all(there[kind] for kind in ("processes", "mounts", "groups", "files"))
+            assert of_machine(machine)
+            assert not there["interfaces"], "the network is the rehearsal's own"
+            os.kill(rehearsal.pid, end)
+            rehearsal.wait(timeout=60)
+        finally:
+            rehearsal.kill()
+    # A process that is killed can't clean up; its guard ends the machines, and the next rehearsal
+    # removes the rest.
+    wait_until(lambda: not left(run)["processes"], "the end of its processes")
+    if end == signal.SIGKILL:
+        assert left(run)["files"]
+        with cleanup.run_directory(RUNS):
+            pass
+    assert not any(left(run).values()), left(run)
+    assert not of_machine(machine)
+
+
+def test_a_rehearsal_leaves_another_that_runs_alone() -> None:
+    with cleanup.run_directory(RUNS) as one, cleanup.run_directory(RUNS):
+        assert one.is_dir()
