@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,20 +34,28 @@ class Terraform:
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever it ends with."""
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "rehearsal.terraform", f"-chdir={self.directory}"),
-                *(command, "-no-color", *arguments),
-            ],
+        words = [
+            *(sys.executable, "-m", "rehearsal.terraform", f"-chdir={self.directory}"),
+            *(command, "-no-color", *arguments),
+        ]
+        with subprocess.Popen(
+            words,
             cwd=ROOT,
             # Nothing of whoever runs the tests: no profile, no credentials, no TF_ variable.
             env={"PATH": os.defpath, "HOME": str(self.directory), "TF_IN_AUTOMATION": "1"},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=_SECONDS)
+            finally:
+                # With the provider, which is a process of its own.
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def init(self) -> None:
         self._succeed("init")
