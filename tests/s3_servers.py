@@ -83,7 +83,8 @@ def _weed_server(data: Path, identities: Path, ports: list[int]) -> list[str]:
         f"-ip.bind={HOST}",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=2000",
-        "-volume.max=0",
+        # Each bucket takes seven volumes, empty at first. Reckoned from the free disk they run out.
+        "-volume.max=100000",
         "-volume.minFreeSpace=0",
         "-filer",
         "-filer.maxMB=32",
