@@ -4,11 +4,19 @@
 
 PYTHON := .venv/bin/python
 WORKERS ?= 6
+# Booting machines needs root.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+# What is rehearsed with.
+PLAYED = $(if $(TRAINER),--trainer "$(TRAINER)") \
+	$(if $(TRAINER_COMMAND),--trainer-command "$(TRAINER_COMMAND)") \
+	$(if $(CHECKPOINT_COMMAND),--checkpoint-command "$(CHECKPOINT_COMMAND)") \
+	$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
+	$(if $(KEEP),--keep "$(KEEP)")
 
-.PHONY: help system system-tests setup erlang demo test test-erlang test-python test-machines lint format clean
+.PHONY: help system system-tests setup erlang demo rehearse test test-erlang test-python test-machines lint format clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 system:
 	@./rehearsal/install-packages
@@ -35,12 +43,11 @@ erlang: system
 # make demo TRAINER=~/DXNN-Trader-v2
 # make demo TRAINER=~/mine TRAINER_COMMAND="python3 train.py" CHECKPOINT_COMMAND="python3 save.py"
 demo: setup ## Play a job's life: train, notice, finalize, restore, complete
-	@$(PYTHON) -m rehearsal demo \
-		$(if $(TRAINER),--trainer "$(TRAINER)") \
-		$(if $(TRAINER_COMMAND),--trainer-command "$(TRAINER_COMMAND)") \
-		$(if $(CHECKPOINT_COMMAND),--checkpoint-command "$(CHECKPOINT_COMMAND)") \
-		$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
-		$(if $(KEEP),--keep "$(KEEP)")
+	@$(PYTHON) -m rehearsal demo $(PLAYED)
+
+# make rehearse TRAINER=~/DXNN-Trader-v2
+rehearse: setup system-tests ## Play it on machines: Packer, Terraform, boots, Spot notice, restore
+	@$(ROOT) $(PYTHON) -B -m rehearsal rehearse $(PLAYED)
 
 test: test-erlang test-python ## Pass all the tests but those on booted machines
 

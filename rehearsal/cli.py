@@ -7,18 +7,19 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from rehearsal.errors import RehearsalError
 
 if TYPE_CHECKING:
-    from rehearsal.demo import Played
     from rehearsal.observer import Observer
+    from rehearsal.plot import Played
+    from rehearsal.trainers import Trainer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,6 +43,14 @@ _DEMO_EXAMPLES = """Examples:
 
 Ends with 0 when everything held, 1 when something did not, 2 when it could not be played."""
 
+_REHEARSE_EXAMPLES = """Examples:
+
+\b
+  sudo .venv/bin/python -m rehearsal rehearse
+  sudo .venv/bin/python -m rehearsal rehearse --trainer ~/DXNN-Trader-v2 --keep /tmp/rehearsal
+
+Ends with 0 when everything held, 1 when something did not, 2 when it could not be played."""
+
 _METADATA_EXAMPLES = """Examples:
 
 \b
@@ -49,66 +58,86 @@ _METADATA_EXAMPLES = """Examples:
   python -m rehearsal metadata --rebalance-after 10 --port 8169"""
 
 
+_TrainerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trainer",
+        help="A checkout of DXNN to train instead of our own trainer; with --trainer-command, "
+        "the directory to run it in a copy of.",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+    ),
+]
+_RunsOption = Annotated[
+    int,
+    typer.Option(
+        "--runs",
+        help="Runs of DXNN's experiment; more where it completes before its notice.",
+        min=2,
+    ),
+]
+_TrainerCommandOption = Annotated[
+    str | None,
+    typer.Option("--trainer-command", help="Any program that trains, as words; no shell runs it."),
+]
+_CheckpointCommandOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint-command", help="Its checkpoint command; writes $DXNN_CHECKPOINT_PATH."
+    ),
+]
+_ArtifactsOption = Annotated[
+    list[str] | None,
+    typer.Option("--artifacts", help="A glob of its results; may be given several times."),
+]
+_KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep", help="Keep what the instances wrote in this new directory."),
+]
+_JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print timeline, objects and verdicts as JSON.")
+]
+_RUNS = 40
+
+
 @app.command(epilog=_DEMO_EXAMPLES)
 def demo(
-    trainer: Annotated[
-        Path | None,
-        typer.Option(
-            help="A checkout of DXNN to train instead of our own trainer; with --trainer-command, "
-            "the directory to run it in a copy of.",
-            exists=True,
-            file_okay=False,
-            resolve_path=True,
-        ),
-    ] = None,
-    runs: Annotated[
-        int,
-        typer.Option(
-            help="Runs of DXNN's experiment; more where it completes before its notice.", min=2
-        ),
-    ] = 40,
-    trainer_command: Annotated[
-        str | None, typer.Option(help="Any program that trains, as words; no shell runs it.")
-    ] = None,
-    checkpoint_command: Annotated[
-        str | None, typer.Option(help="Its checkpoint command; writes $DXNN_CHECKPOINT_PATH.")
-    ] = None,
-    artifacts: Annotated[
-        list[str] | None, typer.Option(help="A glob of its results; may be given several times.")
-    ] = None,
-    keep: Annotated[
-        Path | None,
-        typer.Option(help="Keep everything the instances wrote in this new directory."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print timeline, objects and verdicts as JSON.")
-    ] = False,
+    trainer: _TrainerOption = None,
+    runs: _RunsOption = _RUNS,
+    trainer_command: _TrainerCommandOption = None,
+    checkpoint_command: _CheckpointCommandOption = None,
+    artifacts: _ArtifactsOption = None,
+    keep: _KeepOption = None,
+    as_json: _JsonOption = False,
 ) -> None:
     """Play a job's whole path: trained, interrupted, restored on a second instance, completed."""
-    from rich.console import Console
+    from rehearsal import demo as in_processes
 
-    from rehearsal import demo as play
-    from rehearsal import dxnn, trainers, view
-    from rehearsal.observer import Observer
+    chosen = _chosen(trainer, runs, trainer_command, checkpoint_command, artifacts)
+    _rehearse(in_processes.play, chosen, keep, as_json=as_json)
 
-    if trainer_command and checkpoint_command:
-        chosen = trainers.program(trainer, trainer_command, checkpoint_command, artifacts or [])
-    elif trainer_command or checkpoint_command or artifacts:
-        raise RehearsalError("another program needs --trainer-command and --checkpoint-command")
-    else:
-        chosen = dxnn.trainer(trainer, runs) if trainer else trainers.xor()
-    console = Console(stderr=as_json, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PLAIN_COLUMNS
-    observer = Observer(chosen.told)
-    console.print(f"Rehearsing with {chosen.name}.", soft_wrap=True)
-    with _directory(keep) as directory:
-        with view.shown(console, observer):
-            played = play.play(chosen, directory, observer)
-        view.report(console, played, observer, chosen.notes)
-    if as_json:
-        print(json.dumps(_as_data(played, observer, chosen.notes), indent=2))
-    raise typer.Exit(0 if played.held else _BROKEN)
+
+@app.command(epilog=_REHEARSE_EXAMPLES)
+def rehearse(
+    trainer: _TrainerOption = None,
+    runs: _RunsOption = _RUNS,
+    trainer_command: _TrainerCommandOption = None,
+    checkpoint_command: _CheckpointCommandOption = None,
+    artifacts: _ArtifactsOption = None,
+    keep: _KeepOption = None,
+    as_json: _JsonOption = False,
+) -> None:
+    """Play the same on machines that boot here, baked by Packer and launched by Terraform.
+
+    Both are the real ones, with this project's own files; EC2, Auto Scaling, IAM, S3 and the
+    metadata service are played, in a network of their own. Needs root, and Debian 12.
+    """
+    from rehearsal.chain import play as on_machines
+
+    on_machines.check_host()
+    chosen = _chosen(trainer, runs, trainer_command, checkpoint_command, artifacts)
+    _rehearse(on_machines.play, chosen, keep, as_json=as_json)
 
 
 @app.command(epilog=_METADATA_EXAMPLES)
@@ -157,6 +186,48 @@ def main() -> None:
         sys.exit(_UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+
+
+def _chosen(
+    directory: Path | None,
+    runs: int,
+    trainer_command: str | None,
+    checkpoint_command: str | None,
+    artifacts: Sequence[str] | None,
+) -> "Trainer":
+    from rehearsal import dxnn, trainers
+
+    if trainer_command and checkpoint_command:
+        return trainers.program(directory, trainer_command, checkpoint_command, artifacts or [])
+    if trainer_command or checkpoint_command or artifacts:
+        raise RehearsalError("another program needs --trainer-command and --checkpoint-command")
+    return dxnn.trainer(directory, runs) if directory else trainers.xor()
+
+
+def _rehearse(
+    play: "Callable[[Trainer, Path, Observer], Played]",
+    trainer: "Trainer",
+    keep: Path | None,
+    *,
+    as_json: bool,
+) -> NoReturn:
+    from rich.console import Console
+
+    from rehearsal import view
+    from rehearsal.observer import Observer
+
+    console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PLAIN_COLUMNS
+    observer = Observer(trainer.told)
+    console.print(f"Rehearsing with {trainer.name}.", soft_wrap=True)
+    with _directory(keep) as directory:
+        with view.shown(console, observer):
+            played = play(trainer, directory, observer)
+        view.report(console, played, observer, trainer.notes)
+    if as_json:
+        print(json.dumps(_as_data(played, observer, trainer.notes), indent=2))
+    raise typer.Exit(0 if played.held else _BROKEN)
 
 
 @contextlib.contextmanager

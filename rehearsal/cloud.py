@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 BUCKET = "dxnn-checkpoints"
+ROOT_KEY = "rehearsal"  # of the account's root user: access key and secret, see moto_permissions
 
 _START_SECONDS = 30
 _LISTENING = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
@@ -37,7 +38,7 @@ class Cloud:
         self.endpoint = endpoint
         self.access_log = access_log
         # Keys and proxies of whoever rehearses have no business here.
-        session = boto3.session.Session("rehearsal", "rehearsal", region_name=REGION)
+        session = boto3.session.Session(ROOT_KEY, ROOT_KEY, region_name=REGION)
         settings: Any = {"endpoint_url": endpoint, "config": Config(proxies={})}
         self.s3: S3Client = session.client("s3", **settings)
         self.ec2: EC2Client = session.client("ec2", **settings)

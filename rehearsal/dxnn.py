@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rehearsal import progress
 from rehearsal.errors import RehearsalError
-from rehearsal.trainers import LAUNCHER, Trainer, build, need_erlang
+from rehearsal.trainers import Trainer
 
 _CONFIGS = ("config.erl", "src/config.erl")
 _TOT_RUNS = re.compile(r"^(tot_runs\(\)\s*->\s*)(\d+)\s*\.", re.MULTILINE)
@@ -29,7 +29,6 @@ io:format("~w", [lists:max(Found)]), halt().
 
 def trainer(checkout: Path, runs: int) -> Trainer:
     """Train so many runs with a checkout of DXNN, which is only read. Raises RehearsalError."""
-    need_erlang()
     if not any((checkout / path).is_file() for path in ("benchmarker.erl", "src/benchmarker.erl")):
         raise RehearsalError(
             f"{checkout} holds no benchmarker.erl: --trainer takes a checkout of DXNN; "
@@ -39,13 +38,10 @@ def trainer(checkout: Path, runs: int) -> Trainer:
     whole = config.read_text(encoding="latin-1") if config else ""
     text, notes = shortened(whole, checkout, runs)
 
-    def build_shortened(image: Path) -> None:
-        copy = image.with_name(f"{image.name}-source")
-        shutil.copytree(checkout, copy, ignore=shutil.ignore_patterns(".git", "Mnesia.*"))
+    def copy(target: Path) -> None:
+        shutil.copytree(checkout, target, ignore=shutil.ignore_patterns(".git", "Mnesia.*"))
         if config:
-            (copy / config.relative_to(checkout)).write_text(text, encoding="latin-1")
-        build(copy, image)
-        shutil.rmtree(copy)
+            (target / config.relative_to(checkout)).write_text(text, encoding="latin-1")
 
     def continued(_first: Sequence[str], second: Sequence[str], dump: Path | None) -> list[str]:
         if dump is None:
@@ -57,12 +53,12 @@ def trainer(checkout: Path, runs: int) -> Trainer:
 
     return Trainer(
         name=f"DXNN from {checkout}",
-        build=build_shortened,
-        settings={"trainer_command": [LAUNCHER, *_startup(text, checkout)]},
+        copy=copy,
+        patched=True,
         environment={},
         told=progress.dxnn_told,
         continued=continued if _TOT_RUNS.search(text) else None,
-        patched=True,
+        arguments=_startup(text, checkout),
         notes=notes,
     )
 
@@ -106,9 +102,9 @@ def run_index(dump: Path) -> int:
     return int(done.stdout)
 
 
-def _startup(config: str, checkout: Path) -> list[str]:
+def _startup(config: str, checkout: Path) -> tuple[str, ...]:
     """Say what a trading DXNN needs before it can start: its prices, loaded."""
     pair = _PAIR.search(config)
     if not pair or not (checkout / "fx.erl").is_file():
-        return []
-    return ["--startup", f"fx:init(), fx:start(), dxnn_launcher:wait_for_table('{pair[2]}')"]
+        return ()
+    return ("--startup", f"fx:init(), fx:start(), dxnn_launcher:wait_for_table('{pair[2]}')")

@@ -4,13 +4,18 @@ import hashlib
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rehearsal.cloud import BUCKET, Cloud
+from rehearsal.cloud import Cloud
 from rehearsal.instance import Instance
+from rehearsal.metadata_state import Metadata
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _REQUEST = re.compile(r'"(?P<method>PUT|POST) (?P<target>\S+) HTTP/[0-9.]+" (?P<status>\d{3})')
@@ -62,12 +67,12 @@ class Evidence:
     instances: tuple[InstanceEvidence, ...]
 
 
-def of_bucket(cloud: Cloud) -> tuple[StoredObject, ...]:
-    """Read every object of the bucket, in the order of their keys."""
+def of_bucket(s3: "S3Client", bucket: str) -> tuple[StoredObject, ...]:
+    """Read every object of a bucket, in the order of their keys."""
     found = []
-    for page in cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for entry in page.get("Contents", []):
-            body = cloud.s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+            body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
             found.append(
                 StoredObject(
                     key=entry["Key"],
@@ -81,8 +86,6 @@ def of_bucket(cloud: Cloud) -> tuple[StoredObject, ...]:
 
 def of_instance(cloud: Cloud, name: str, instance: Instance) -> InstanceEvidence:
     """Gather what an instance that is down left on its disk and in EC2."""
-    role = f"/latest/meta-data/iam/security-credentials/{instance.machine.role}"
-    restored = instance.tree.state_dir / "restore"
     return InstanceEvidence(
         name=name,
         instance_id=instance.machine.instance_id,
@@ -90,16 +93,25 @@ def of_instance(cloud: Cloud, name: str, instance: Instance) -> InstanceEvidence
         reclaimed=instance.reclaimed,
         poweroffs=instance.poweroffs,
         processes=tuple(instance.processes()),
-        credentials_fetched=any(
-            one.path == role and one.status == 200 for one in instance.metadata.requests
-        ),
-        log=_text(instance.tree.log_file),
-        output=tuple(output_lines(_text(instance.tree.journal("run")).splitlines())),
-        restored={
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(restored.glob("*.dmp"))
-        },
+        credentials_fetched=credentials_fetched(instance.metadata),
+        log=text_of(instance.tree.log_file),
+        output=tuple(output_lines(text_of(instance.tree.journal("run")).splitlines())),
+        restored=dumps_in(instance.tree.state_dir / "restore"),
     )
+
+
+def credentials_fetched(metadata: Metadata) -> bool:
+    """Tell whether an instance got its role's credentials from the metadata service."""
+    path = f"/latest/meta-data/iam/security-credentials/{metadata.machine.role}"
+    return any(one.path == path and one.status == HTTPStatus.OK for one in metadata.requests)
+
+
+def dumps_in(directory: Path) -> dict[str, str]:
+    """Map the names of the dumps in a directory to their SHA-256."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.glob("*.dmp"))
+    }
 
 
 def output_lines(journal: Iterable[str]) -> list[str]:
@@ -107,13 +119,13 @@ def output_lines(journal: Iterable[str]) -> list[str]:
     return [line for line in journal if not line.startswith("[UTC ")]
 
 
-def writes(access_log: Sequence[str], bucket: str = BUCKET) -> tuple[str, ...]:
-    """List the keys that were written, in order, from the lines of moto's access log.
+def writes(access_log: Path, bucket: str) -> tuple[str, ...]:
+    """List the keys of a bucket that were written, in order, from moto's access log.
 
     A write that S3 refused is none, and one in several parts happens when it is completed.
     """
     found = []
-    for line in access_log:
+    for line in access_log.read_text(encoding="utf-8").splitlines():
         request = _REQUEST.search(_COLOUR.sub("", line))
         if not request or request["status"] != "200":
             continue
@@ -126,5 +138,6 @@ def writes(access_log: Sequence[str], bucket: str = BUCKET) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Read a file; empty where there is none."""
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

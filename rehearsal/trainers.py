@@ -4,8 +4,9 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from rehearsal import progress
 from rehearsal.errors import RehearsalError
@@ -29,37 +30,43 @@ Continued = Callable[[Sequence[str], Sequence[str], Path | None], list[str]]
 class Trainer:
     """How to train with some program.
 
-    `build` makes its directory. `told` reads how far it is from what it printed. `continued` is
-    given what it printed on the first and the second instance and the restored dump, and names what
-    speaks against it having gone on from there; None where that can't be told. `patched` says
-    whether it takes a dump when it completes. `notes` are for whoever watches.
+    `copy` writes it, as it is to be trained, to a new directory; None stands for the project's own
+    trainer. `patched` says whether dxnn-build patches and compiles it, and the launcher then runs
+    it with `arguments`; else `settings` name its commands. `told` reads how far it is from what it
+    printed. `continued` is given what it printed on the first and the second instance and the
+    restored dump, and names what speaks against it having gone on from there; None where that can't
+    be told. `notes` are for whoever watches.
     """
 
     name: str
-    build: Callable[[Path], None]
-    settings: Mapping[str, object]
+    copy: Callable[[Path], None] | None
+    patched: bool
     environment: Mapping[str, str]
     told: Callable[[Iterable[str]], str | None]
     continued: Continued | None
-    patched: bool
+    arguments: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
+
+    def settings_with(self, launcher: str) -> dict[str, object]:
+        """Give the agent's settings, for an instance where the launcher has this path."""
+        command = {"trainer_command": [launcher, *self.arguments]} if self.patched else {}
+        return {**command, **self.settings}
 
 
 def xor() -> Trainer:
-    """Train XOR with the trainer that comes with the project. Raises RehearsalError."""
-    need_erlang()
+    """Train XOR with the trainer that comes with the project."""
 
     def continued(first: Sequence[str], second: Sequence[str], _dump: Path | None) -> list[str]:
         return progress.xor_continued(first, second)
 
     return Trainer(
         name="XOR by topology- and weight-evolving networks",
-        build=lambda image: build(ERLANG / "trainer", image),
-        settings={"trainer_command": [LAUNCHER]},
+        copy=None,
+        patched=True,
         environment=XOR_ENVIRONMENT,
         told=progress.xor_told,
         continued=continued,
-        patched=True,
     )
 
 
@@ -68,11 +75,11 @@ def program(
 ) -> Trainer:
     """Train with any program, in a copy of `directory`, else in an empty one."""
 
-    def copy(image: Path) -> None:
+    def copy(target: Path) -> None:
         if directory:
-            shutil.copytree(directory, image, symlinks=True)
+            shutil.copytree(directory, target, symlinks=True)
         else:
-            image.mkdir()
+            target.mkdir()
 
     settings: dict[str, object] = {
         "trainer_command": shlex.split(command),
@@ -82,19 +89,28 @@ def program(
         settings["artifacts"] = list(artifacts)
     return Trainer(
         name=command,
-        build=copy,
-        settings=settings,
+        copy=copy,
+        patched=False,
         environment={},
         told=progress.last_line,
         continued=None,
-        patched=False,
+        settings=settings,
     )
 
 
-def build(source: Path, image: Path) -> None:
-    """Patch and compile a DXNN trainer into a new directory. Raises RehearsalError."""
+def build(trainer: Trainer, directory: Path) -> None:
+    """Make a trainer's new directory here, patched and compiled. Raises RehearsalError."""
+    if trainer.copy and not trainer.patched:
+        trainer.copy(directory)
+        return
+    _need_erlang()
+    source = directory.with_name(f"{directory.name}-source")
+    if trainer.copy:
+        trainer.copy(source)
+    else:
+        source = ERLANG / "trainer"
     done = subprocess.run(
-        [str(ERLANG / "bin/dxnn-build"), str(source), str(image)],
+        [str(ERLANG / "bin/dxnn-build"), str(source), str(directory)],
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -103,10 +119,11 @@ def build(source: Path, image: Path) -> None:
     )
     if done.returncode != 0:
         raise RehearsalError(f"dxnn-build {source} failed: {done.stdout.strip()}")
+    if trainer.copy:
+        shutil.rmtree(source)
 
 
-def need_erlang() -> None:
-    """Raise RehearsalError where Erlang is not installed."""
+def _need_erlang() -> None:
     missing = [name for name in ("erl", "erlc", "erl_call") if not shutil.which(name)]
     if missing:
         raise RehearsalError(

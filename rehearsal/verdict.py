@@ -27,16 +27,17 @@ def judge(evidence: Evidence, job_prefix: str, *, completion_dump: bool) -> list
         found = ", ".join(run.run_id for run in told.runs) or "none"
         return [Verdict("each instance has a run of its own in S3", held=False, detail=found)]
     rules = s3_rules.RULES | instance_rules.RULES
-    verdicts = [_verdict(rule, check(told)) for rule, check in rules.items()]
+    verdicts = [verdict(rule, check(told)) for rule, check in rules.items()]
     if completion_dump:
-        verdicts.append(_verdict(_COMPLETION_RULE, s3_rules.completion_dump(told)))
+        verdicts.append(verdict(_COMPLETION_RULE, s3_rules.completion_dump(told)))
     else:
         why = "not a trainer that dxnn-build has patched"
         verdicts.append(Verdict(_COMPLETION_RULE, held=None, detail=why))
     return verdicts
 
 
-def _verdict(rule: str, problems: Iterable[str]) -> Verdict:
+def verdict(rule: str, problems: Iterable[str]) -> Verdict:
+    """Judge a rule by what speaks against it."""
     found = list(problems)
     told = found[:_PROBLEMS_TOLD]
     if len(found) > len(told):

@@ -13,14 +13,15 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rehearsal import timeline
-from rehearsal.demo import JOB_PREFIX, Played
 from rehearsal.evidence import StoredObject
 from rehearsal.observer import Observer
+from rehearsal.plot import FIRST, JOB_PREFIX, SECOND, Played
 from rehearsal.timeline import Happening
 from rehearsal.verdict import Verdict
 
 _LAST_LINES = 12
-_INSTANCES = {"one": "cyan", "two": "magenta"}
+_INSTANCES = {FIRST: "cyan", SECOND: "magenta"}
+_NAME_WIDTH = max(map(len, ("packer", "terraform", *_INSTANCES)))
 _STATES = {
     "DETECTED": "yellow",
     "notice": "bold yellow",
@@ -65,8 +66,8 @@ def report(console: Console, played: Played, observer: Observer, notes: Sequence
 
 def summary(played: Played, happenings: Sequence[Happening]) -> list[str]:
     """Say in sentences what was at risk, what was lost and how much time was left."""
-    ends = [one for one in happenings if one.instance == "one"]
-    lost = timeline.at_risk(happenings, "one", ends[-1].at) if ends else None
+    ends = [one for one in happenings if one.instance == FIRST]
+    lost = timeline.at_risk(happenings, FIRST, ends[-1].at) if ends else None
     found = [f"At most {timeline.most_at_risk(happenings):.1f} s of training were at risk."]
     if lost is not None:
         found.append(f"The interruption cost {lost:.1f} s of training.")
@@ -88,7 +89,7 @@ def _print(console: Console, one: Happening) -> None:
 
 def _line(one: Happening) -> Text:
     text = Text(f"{one.at:6.1f} s  ")
-    text.append(f"{one.instance:<4}", style=_INSTANCES.get(one.instance, ""))
+    text.append(f"{one.instance:<{_NAME_WIDTH + 1}}", style=_INSTANCES.get(one.instance, ""))
     text.append(timeline.words(one), style=_STATES.get(one.state, ""))
     return text
 
@@ -96,19 +97,20 @@ def _line(one: Happening) -> Text:
 def _picture(observer: Observer, spinner: Spinner) -> RenderableType:
     happenings = list(observer.happenings)
     table = Table(box=None, pad_edge=False)
-    for column in ("instance", "trainer", "in S3", "at risk"):
-        table.add_column(column)
-    for name, style in _INSTANCES.items():
+    for column in ("", "does", "in S3", "at risk"):
+        table.add_column(column, no_wrap=True)
+    names = dict.fromkeys([*(one.instance for one in happenings), *observer.doing])
+    for name in filter(None, names):
         seen = [one for one in happenings if one.instance == name]
-        if seen:
-            down = seen[-1].state in {"down", "reclaimed"}
-            risk = timeline.at_risk(happenings, name, seen[-1].at if down else observer.now)
-            table.add_row(
-                Text(name, style=style),
-                "is down" if down else observer.told(name) or "starting",
-                f"{timeline.shipped(happenings, name)} checkpoints",
-                "" if risk is None else f"{risk:.1f} s",
-            )
+        down = bool(seen) and seen[-1].state in {"down", "reclaimed"}
+        does = "is down" if down else observer.told(name) or observer.doing.get(name, "")
+        risk = timeline.at_risk(happenings, name, seen[-1].at if down else observer.now)
+        table.add_row(
+            Text(name, style=_INSTANCES.get(name, "")),
+            Text(does, overflow="ellipsis"),
+            f"{timeline.shipped(happenings, name)} checkpoints" if name in _INSTANCES else "",
+            "" if risk is None else f"{risk:.1f} s",
+        )
     spinner.update(text=f"{observer.now:.0f} s")
     last = [one for one in happenings if timeline.shows(one)][-_LAST_LINES:]
     lines = [_line(one) for one in last]
@@ -120,7 +122,7 @@ def _picture(observer: Observer, spinner: Spinner) -> RenderableType:
 def _timeline(happenings: Sequence[Happening]) -> Table:
     table = Table(title="What happened when", title_justify="left", box=None, pad_edge=False)
     table.add_column("seconds", justify="right")
-    table.add_column("instance")
+    table.add_column("where")
     table.add_column("what", overflow="fold", ratio=1)
     table.add_column("at risk", justify="right", no_wrap=True)
     for row in timeline.rows(happenings):

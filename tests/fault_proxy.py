@@ -154,13 +154,14 @@ class FaultProxy:
     """A running proxy; `exchanges` holds what went through it, in order of arrival."""
 
     port: int
+    host: str = HOST
     exchanges: list[Exchange] = field(default_factory=list)
     _faults: list[_Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def endpoint(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -212,10 +213,10 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, upstream_port: int) -> None:
-        super().__init__((HOST, 0), _Handler)
+    def __init__(self, upstream_port: int, host: str, port: int) -> None:
+        super().__init__((host, port), _Handler)
         self.upstream_port = upstream_port
-        self.proxy = FaultProxy(self.server_port)
+        self.proxy = FaultProxy(self.server_port, host)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client that was killed no longer listens."""
@@ -263,7 +264,8 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def hand_on(self, exchange: Exchange, body: bytes, *, answered: bool) -> None:
-        connection = HTTPConnection(HOST, self.server.upstream_port, timeout=120)
+        server = self.server
+        connection = HTTPConnection(server.proxy.host, server.upstream_port, timeout=120)
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             if name.lower() not in {"connection", "content-length", "expect", "transfer-encoding"}:
@@ -298,9 +300,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fault_proxy(upstream_port: int) -> Iterator[FaultProxy]:
-    """Run a proxy in front of the S3 server that listens on `upstream_port` of loopback."""
-    server = _Server(upstream_port)
+def fault_proxy(upstream_port: int, host: str = HOST, port: int = 0) -> Iterator[FaultProxy]:
+    """Run a proxy in front of the S3 server on `upstream_port` of the same host.
+
+    Port 0 stands for any that is free.
+    """
+    server = _Server(upstream_port, host, port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

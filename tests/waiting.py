@@ -7,8 +7,13 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def wait_until(condition: Callable[[], Value], what: str, seconds: float = 30.0) -> Value:
-    """Return the first true value of `condition`; fail, naming `what`, after `seconds`."""
+def wait_until(
+    condition: Callable[[], Value], what: str, seconds: float = 30.0, pause: float = 0.02
+) -> Value:
+    """Return the first true value of `condition`; fail, naming `what`, after `seconds`.
+
+    `pause` is the time between two looks, in seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -16,4 +21,4 @@ def wait_until(condition: Callable[[], Value], what: str, seconds: float = 30.0)
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds:g} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -46,6 +46,7 @@ def serve(log: Path, mark: str) -> Iterator[None]:
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",  # thousands of images that nobody uses
+                "INITIAL_NO_AUTH_ACTION_COUNT": "0",  # policies are enforced from the beginning
                 **dict([mark.split("=", 1)]),
             },
         )

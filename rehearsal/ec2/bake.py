@@ -13,7 +13,8 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from rehearsal.ec2 import api, base_image, packages
+from rehearsal.cloud import ROOT_KEY
+from rehearsal.ec2 import api, base_image, cleanup, packages
 from rehearsal.ec2 import region as regions
 from rehearsal.ec2.layers import Layers
 from rehearsal.ec2.region import Region
@@ -45,33 +46,36 @@ def image(
     show: Callable[[str], object],
     *,
     cache: Path = base_image.CACHE,
-    fresh: bool = False,
 ) -> str:
     """Give the id of an image baked with these Packer variables, newly or from the cache.
 
-    `show` is called with each line that Packer prints; `fresh` bakes in any case. Raises
-    RehearsalError.
+    `show` is called with each line that Packer prints. Raises RehearsalError.
     """
     with _uploaded(region.directory / "checkout") as checkout:
         name = f"image-{_fingerprint(checkout, variables)}"
         with (cache / "images.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             kept = cache / name
-            if fresh or not kept.is_dir():
-                baked = bake(region, checkout, variables, show)
+            if not kept.is_dir():
+                baked = _bake(region, checkout, variables, show)
                 _keep(region.disk_of(baked), kept)
                 return baked
             disk = (*sorted(kept.iterdir(), reverse=True), base_image.ensure(cache))
     return region.register(f"dxnn-agent-{name}", disk)
 
 
-def bake(
+def bake(region: Region, variables: Mapping[str, str], show: Callable[[str], object]) -> str:
+    """Bake an image as `image` does, but newly in any case, and leave the cache alone."""
+    with _uploaded(region.directory / "checkout") as checkout:
+        return _bake(region, checkout, variables, show)
+
+
+def _bake(
     region: Region,
     checkout: Path,
     variables: Mapping[str, str],
     show: Callable[[str], object],
 ) -> str:
-    """Run `packer build` in a checkout, and give the id of the image. Raises RehearsalError."""
     if shutil.which("packer") is None:
         raise RehearsalError("packer not found: apt-get install packer")
     home = region.directory / "packer"
@@ -96,9 +100,10 @@ def bake(
             "TMPDIR": str(home),
             "PACKER_CACHE_DIR": str(home / "cache"),
             "CHECKPOINT_DISABLE": "1",
-            "AWS_ACCESS_KEY_ID": "rehearsal",
-            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "AWS_ACCESS_KEY_ID": ROOT_KEY,
+            "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
             "AWS_POLL_DELAY_SECONDS": "1",
+            **dict([cleanup.mark(region.directory).split("=", 1)]),
         },
     ) as packer:
         lines = []

@@ -5,6 +5,7 @@ Needs root and a network made by `network.own_network`.
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from rehearsal.ec2 import base_image, cgroups, layers, network
 _REBOOT = 133  # how systemd-nspawn ends with --keep-unit when the machine wants to boot again
 _POWER_OFF = signal.SIGRTMIN + 4  # what systemd as the first process takes for `poweroff`
 _LOOK_SECONDS = 0.5
+_KEPT = "kept"
 _REBOOT_SIGNAL = signal.SIGRTMIN + 5  # and for `reboot`
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\r\0]")
 
@@ -125,6 +127,29 @@ class Machine:
         """Cut the power and unmount the disk."""
         self.cut()
         layers.unmount(self.hardware.directory)
+
+    def keep(self, paths: Sequence[str]) -> None:
+        """Copy what the machine wrote to these paths to where it stays when the disk is removed."""
+        making, kept = (self.hardware.directory / name for name in ("keeping", _KEPT))
+        if kept.exists():
+            return
+        for path in paths:
+            source, target = self.hardware.directory / "upper" / path, making / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, symlinks=True)
+            elif source.exists():
+                shutil.copy2(source, target)
+        if making.exists():
+            making.rename(kept)
+
+    def written(self, path: str) -> Path:
+        """Say where on the host lies what the machine wrote to a path, such as var/log/syslog.
+
+        There may be nothing. Once the machine is removed, only what was kept is found.
+        """
+        kept = self.hardware.directory / _KEPT
+        return (kept if kept.exists() else self.hardware.directory / "upper") / path
 
     @property
     def leader(self) -> int | None:

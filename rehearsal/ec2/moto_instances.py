@@ -123,6 +123,7 @@ def _launch_as_the_template_says() -> None:
                 if not options.get("instance_initiated_shutdown_behavior"):
                     behaviour = data.get("InstanceInitiatedShutdownBehavior", "stop")
                     instance.instance_initiated_shutdown_behavior = behaviour
+                _drop_default_volume(self, instance, data.get("BlockDeviceMappings", []))
                 if profile:
                     self.associate_iam_instance_profile(
                         instance.id, profile.get("Name"), profile.get("Arn")
@@ -143,6 +144,21 @@ def _launch_as_the_template_says() -> None:
     FakeAutoScalingGroup.replace_autoscaling_group_instances = (  # type: ignore[method-assign]
         replace_instances
     )
+
+
+def _drop_default_volume(backend: Any, instance: Any, mappings: list[dict[str, Any]]) -> None:
+    """Remove the volume that moto gives an instance beside those that its template names."""
+    if not mappings:
+        return
+    found = instance.block_device_mapping
+    kept = {one["DeviceName"]: found[one["DeviceName"]] for one in mappings}
+    found.clear()
+    found.update(kept)
+    ids = {one.volume_id for one in kept.values()}
+    for volume in list(backend.volumes.values()):
+        attached = volume.attachment is not None and volume.attachment.instance is instance
+        if attached and volume.id not in ids:
+            del backend.volumes[volume.id]
 
 
 def _launch_in_one_go() -> None:

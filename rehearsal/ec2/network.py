@@ -10,6 +10,7 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from rehearsal.errors import RehearsalError
 
@@ -20,7 +21,9 @@ BRIDGE = "dxnn0"
 _CLONE_NEWNET = 0x40000000
 _SETUP = (
     ("link", "set", "lo", "up"),
-    ("link", "add", BRIDGE, "type", "bridge"),
+    # With an address of its own: it would take the lowest of its machines', and change it under the
+    # others whenever one comes or goes.
+    ("link", "add", BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge"),
     ("address", "add", f"{SERVICES}/32", "dev", BRIDGE),
     ("address", "add", f"{METADATA}/32", "dev", BRIDGE),
     ("link", "set", BRIDGE, "up"),
@@ -39,7 +42,7 @@ def own_network() -> Iterator[None]:
     try:
         _call("unshare", _CLONE_NEWNET)
         try:
-            for arguments in _SETUP:
+            for arguments in (*_SETUP, *_no_name_servers()):
                 subprocess.run(["ip", *arguments], check=True, stdin=subprocess.DEVNULL)
             yield
         finally:
@@ -57,6 +60,14 @@ def machine_network(address: str) -> str:
         "[Match]\nName=host0\n\n"
         f"[Network]\nAddress={address}/32\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n{routes}"
     )
+
+
+def _no_name_servers(resolver: Path = Path("/etc/resolv.conf")) -> Iterator[tuple[str, ...]]:
+    """Refuse the host's name servers at once: each server of HTTP here asks for its own name."""
+    lines = resolver.read_text(encoding="utf-8").splitlines() if resolver.exists() else []
+    for words in map(str.split, lines):
+        if words[:1] == ["nameserver"] and ":" not in words[1] and not words[1].startswith("127."):
+            yield ("route", "replace", "unreachable", words[1])
 
 
 def _call(function: str, *arguments: int) -> None:

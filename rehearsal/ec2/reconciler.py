@@ -32,6 +32,7 @@ class Surroundings:
     environment: Mapping[str, str]
     binds: Mapping[str, Path]
     power_off_seconds: float = decisions.POWER_OFF_SECONDS
+    kept: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,9 @@ class Reconciler:
 
     def _remove(self, seat: Seat) -> None:
         seat.machine.unplug()
+        seat.machine.keep(self.surroundings.kept)
         cleanup.forget(seat.machine.hardware.name)
-        for name in ("upper", "work", "root", "seed", "given"):  # what it printed is kept
+        for name in ("upper", "work", "root", "seed", "given"):  # what it printed stays
             shutil.rmtree(seat.machine.hardware.directory / name, ignore_errors=True)
         seat.removed, seat.power = True, "off"
 

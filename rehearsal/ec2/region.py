@@ -1,12 +1,14 @@
 """A region of AWS on this machine: its APIs, its machines and their metadata, in one network."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rehearsal.cloud import ROOT_KEY
 from rehearsal.ec2 import api, base_image, cleanup, decisions, network, reconciler
 from rehearsal.ec2.layers import Layers
 from rehearsal.ec2.machine import Machine
@@ -39,7 +41,7 @@ class Region:
         from botocore.config import Config
 
         # Keys and proxies of whoever rehearses have no business here.
-        session = boto3.session.Session("rehearsal", "rehearsal", region_name=NAME)
+        session = boto3.session.Session(ROOT_KEY, ROOT_KEY, region_name=NAME)
         return session.client(service, endpoint_url=api.ENDPOINT, config=Config(proxies={}))
 
     def register(self, name: str, disk: Layers, architecture: str = "x86_64") -> str:
@@ -60,9 +62,9 @@ class Region:
         self.check()
         return self._reconciler.seat(instance_id).metadata
 
-    def interrupt(self, instance_id: str, in_seconds: float = NOTICE_SECONDS) -> None:
-        """Give a Spot notice, and take the instance at its time if it still runs then."""
-        self._reconciler.interrupt(instance_id, in_seconds)
+    def interrupt(self, instance_id: str, in_seconds: float = NOTICE_SECONDS) -> datetime:
+        """Give a Spot notice, and take the instance at its time, if it still runs; say when."""
+        return self._reconciler.interrupt(instance_id, in_seconds)
 
     def cut(self, instance_id: str) -> None:
         """Take an instance without a word, in the middle of whatever it does."""
@@ -86,13 +88,16 @@ def region(
     binds: Mapping[str, Path] = _NOTHING,
     environment: Mapping[str, str] = _NOTHING,
     power_off_seconds: float = decisions.POWER_OFF_SECONDS,
+    kept: Sequence[str] = (),
     cache: Path = base_image.CACHE,
 ) -> Iterator[Region]:
     """Run a region with Debian's image while the block lasts; nothing of it is left afterwards.
 
     Machines may read `binds` (paths in them, mapped to paths here), and their services see
-    `environment` beside AWS_ENDPOINT_URL. The calling thread gets the region's network: start
-    here what is to reach it. Needs root. Raises RehearsalError.
+    `environment` beside AWS_ENDPOINT_URL. What they wrote to the paths `kept` outlives their disks
+    as `Machine.written`. Policies are enforced; the root user's key is `cloud.ROOT_KEY`. The
+    calling thread gets the region's network: start here what is to reach it. Needs root. Raises
+    RehearsalError.
     """
     base = base_image.ensure(cache)
     with contextlib.ExitStack() as stack:
@@ -100,7 +105,7 @@ def region(
         directory = stack.enter_context(cleanup.run_directory(cache / "runs"))
         stack.enter_context(api.serve(directory / "api.log", cleanup.mark(directory)))
         given = {"AWS_ENDPOINT_URL": api.ENDPOINT, **environment}
-        surroundings = reconciler.Surroundings(directory, given, binds, power_off_seconds)
+        surroundings = reconciler.Surroundings(directory, given, binds, power_off_seconds, kept)
         running = Reconciler(surroundings)
         register(running, BASE_NAME, (base,), owner=DEBIAN)
         stack.enter_context(

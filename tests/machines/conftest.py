@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.ec2 import bake, base_image
+from rehearsal.ec2 import api, bake, base_image, network
 from rehearsal.ec2.region import Region
 from rehearsal.ec2.region import region as run_region
+from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.machines.left_behind import left
+from tests.machines.trainees import KEPT
+
+S3_PORT = 5001  # nobody else is in that network
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +27,38 @@ def packages() -> Path:
 
 @pytest.fixture(scope="module")
 def region(packages: Path) -> Iterator[Region]:
-    """Run a region; until the module's end its network is that of the tests."""
-    binds = {base_image.PACKAGES: packages}
-    with run_region(binds=binds, power_off_seconds=20) as running:
+    """Run a region; until the module's end its network is that of the tests.
+
+    Machines reach S3 by way of the fixture `s3`. Nothing of the region is left afterwards.
+    """
+    with run_region(
+        binds={base_image.PACKAGES: packages},
+        environment={"AWS_ENDPOINT_URL_S3": f"http://{network.SERVICES}:{S3_PORT}"},
+        power_off_seconds=20,
+        kept=KEPT,
+    ) as running:
         yield running
+    assert not any(left(running.directory.name).values()), left(running.directory.name)
 
 
 @pytest.fixture(scope="module")
-def image(region: Region) -> str:
-    """Return the image, baked by Packer unless one of the same files is in the cache."""
+def s3(region: Region) -> Iterator[FaultProxy]:
+    """Return what stands between the region's machines and S3."""
+    assert region, "its network is there"
+    with fault_proxy(api.PORT, network.SERVICES, S3_PORT) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def packer(packages: Path) -> None:
+    """See that images can be baked here."""
+    assert packages, "what they install is there"
     if shutil.which("packer") is None:
         pytest.skip("there is no Packer here")
+
+
+@pytest.fixture(scope="module")
+def image(region: Region, packer: None) -> str:
+    """Return the image, baked by Packer unless one of the same files is in the cache."""
+    assert packer is None, "it is here"
     return bake.image(region, {}, print)

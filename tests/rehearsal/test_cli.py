@@ -22,7 +22,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("command", ["demo", "metadata"])
+@pytest.mark.parametrize("command", ["demo", "rehearse", "metadata"])
 def test_help_has_an_example_of_every_option_that_is_not_obvious(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -59,6 +59,35 @@ def test_without_erlang_it_says_so() -> None:
     assert done.returncode == 2
     assert "Erlang is needed" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+NOT_ROOT = ["unshare", "--user"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "sentence"),
+    [
+        (NOT_ROOT, os.defpath, "needs root: sudo make rehearse"),
+        ([], "/nonexistent", "packer, debootstrap, systemd-nspawn, journalctl, ip not found"),
+    ],
+)
+def test_where_machines_cannot_boot_it_says_so(
+    prefix: list[str], path: str, sentence: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    done = subprocess.run(
+        [*prefix, *REHEARSAL, "rehearse", "--keep", str(kept)],
+        cwd=ROOT,
+        env={"PATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not kept.exists()
 
 
 def test_the_metadata_service_stands_alone() -> None:

@@ -80,9 +80,8 @@ def test_writes_are_seen_in_their_order(here: Cloud) -> None:
         MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]},
     )
     here.s3.get_object(Bucket=BUCKET, Key="third")
-    log = here.access_log.read_text(encoding="utf-8").splitlines()
-    assert evidence.writes(log) == ("a b/first", "second", "third", "large")
-    assert [one.key for one in evidence.of_bucket(here)] == [
+    assert evidence.writes(here.access_log, BUCKET) == ("a b/first", "second", "third", "large")
+    assert [one.key for one in evidence.of_bucket(here.s3, BUCKET)] == [
         "a b/first",
         "large",
         "second",

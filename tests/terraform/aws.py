@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tests.terraform.engine import ACCESS_KEY, REGION
+from rehearsal.cloud import REGION, ROOT_KEY
 
 if TYPE_CHECKING:
     from types_boto3_autoscaling import AutoScalingClient
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Credentials:
     """What a request is signed with."""
 
-    access_key: str = ACCESS_KEY
-    secret_key: str = ACCESS_KEY
+    access_key: str = ROOT_KEY
+    secret_key: str = ROOT_KEY
     session_token: str | None = None
 
 

@@ -2,19 +2,16 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-ACCESS_KEY = "rehearsal"
-REGION = "us-east-1"
+from rehearsal.terraform_module import CHECKOUT, Module, copy
 
-_SERVICES = ("autoscaling", "ec2", "iam", "s3", "sts")
+ROOT = CHECKOUT
+
 _SECONDS = 240
 # Most of an apply is waiting: for moto, and between the provider's looks at what it made.
 _PLANNING = ("-input=false", "-parallelism=40")
@@ -30,19 +27,16 @@ class Terraform:
 
     def configure(self, **variables: object) -> None:
         """Give the module's variables their values, instead of those they had."""
-        (self.directory / "terraform.tfvars.json").write_text(json.dumps(variables))
+        Module(self.directory).configure(**variables)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever it ends with."""
-        words = [
-            *(sys.executable, "-m", "rehearsal.terraform", f"-chdir={self.directory}"),
-            *(command, "-no-color", *arguments),
-        ]
+        module = Module(self.directory)
+        words = module.command(command, *arguments)
         with subprocess.Popen(
             words,
             cwd=ROOT,
-            # Nothing of whoever runs the tests: no profile, no credentials, no TF_ variable.
-            env={"PATH": os.defpath, "HOME": str(self.directory), "TF_IN_AUTOMATION": "1"},
+            env=module.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -103,24 +97,6 @@ class Terraform:
 
 def working_copy(directory: Path, module: Path, endpoint: str) -> Terraform:
     """Copy a module and add a provider that knows no other cloud than the one at `endpoint`."""
-    directory.mkdir(parents=True)
-    for file in module.glob("*.tf"):
-        shutil.copy(file, directory)
-    write_provider(directory, endpoint)
-    terraform = Terraform(directory)
+    terraform = Terraform(copy(module, directory, endpoint).directory)
     terraform.init()
     return terraform
-
-
-def write_provider(directory: Path, endpoint: str) -> None:
-    provider = {
-        "region": REGION,
-        "access_key": ACCESS_KEY,
-        "secret_key": ACCESS_KEY,
-        "skip_credentials_validation": True,
-        "skip_metadata_api_check": True,
-        "s3_force_path_style": True,
-        "endpoints": [dict.fromkeys(_SERVICES, endpoint)],
-    }
-    text = json.dumps({"provider": {"aws": provider}})
-    (directory / "provider.tf.json").write_text(text)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from dxnn_agent.fleet import sweep_file, synth
 from dxnn_agent.settings import load
+from rehearsal.terraform_module import write_provider
 from tests.terraform import environment_file
 from tests.terraform.aws import Aws
 from tests.terraform.conftest import BUCKET
-from tests.terraform.engine import Terraform, write_provider
+from tests.terraform.engine import Terraform
 
 # What Terraform would take for a template, and what a shell, TOML or systemd would not leave alone.
 WORDS = ["/usr/bin/train", "${HOME}", "%{ if }", "$${x} %%{y} $$${z}", '"q" \\ ü']

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from rehearsal.cloud import REGION
 from tests.terraform.aws import Aws
 from tests.terraform.conftest import BUCKET, NewDeployment
-from tests.terraform.engine import REGION, Terraform
+from tests.terraform.engine import Terraform
 
 ACCOUNT = "123456789012"
 NAME = "dxnn-xor"

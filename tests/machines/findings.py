@@ -1,0 +1,120 @@
+"""What holds for every job that has come to its end, whatever happened to it on the way."""
+
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from rehearsal import contract, s3_rules
+from rehearsal.evidence import Evidence
+from rehearsal.progress import Position
+from rehearsal.runs import FAILED, SUCCESS, StoredRun, Story
+from tests.machines.jobs import GENERATIONS, REPORT, RUNS, Job
+
+_OF_EACH_RUN = (
+    "objects lie where the layout says, and no others",
+    "the manifest lists every object with the size and SHA-256 that S3 holds",
+    "every dump has its metadata, and they agree",
+)
+_OF_A_RUN_IN_ONE_GO = (
+    "log, manifest and _SUCCESS were written last, in that order",
+    "nothing was written twice, _SUCCESS least of all",
+)
+
+# Prints run and generation of the population in a mnesia backup; nothing where there is none.
+_POSITION = """
+[File] = init:get_plain_arguments(),
+{ok, Found} = mnesia:traverse_backup(File, mnesia_backup, dummy, read_only,
+    fun(Record, Positions) when element(1, Record) =:= population ->
+            {[Record], [{element(3, Record), element(4, Record)} | Positions]};
+       (Record, Positions) -> {[Record], Positions}
+    end, []),
+[io:format("~b ~b", [Run, Generation]) || {Run, Generation} <- Found], halt().
+"""
+
+
+def finalized(job: Job) -> list[StoredRun]:
+    """A job's runs that have their `_SUCCESS`."""
+    return [run for run in job.runs if SUCCESS in run.objects]
+
+
+def check_runs(job: Job, *, in_one_go: bool = True) -> None:
+    """Check what each finalized run has in S3; `in_one_go` says that nobody had to try again."""
+    found = finalized(job)
+    objects = tuple(one for run in found for one in run.objects.values())
+    told = Story(Evidence(objects, tuple(job.s3.stored), ()), tuple(found))
+    for rule in (*_OF_EACH_RUN, *(_OF_A_RUN_IN_ONE_GO if in_one_go else ())):
+        assert list(s3_rules.RULES[rule](told)) == [], rule
+    for run in found:
+        assert contract.wrong_keys(run.sentinel, contract.SENTINEL) == []
+        assert FAILED not in run.objects or not in_one_go
+
+
+def check_finalized_once(job: Job) -> None:
+    """Check that each run was finalized by one process, and its sentinel written once."""
+    written = Counter(job.puts(f"/{SUCCESS}"))
+    assert written == Counter(f"{run.prefix}{SUCCESS}" for run in finalized(job))
+    told = Counter(one.values["run_id"] for one in job.events if one.state == "FINALIZE_SUCCESS")
+    assert told == Counter(run.run_id for run in finalized(job))
+
+
+def check_completed(job: Job) -> None:
+    """Check that the last run completed the job, and that its training missed no generation."""
+    *others, last = finalized(job)
+    assert last is not None
+    assert (last.sentinel["completion_status"], last.sentinel["exit_code"]) == ("normal", 0)
+    assert last.sentinel["reason"] == "training_completed"
+    assert {run.sentinel["completion_status"] for run in others} <= {"interrupted"}
+    assert job.runs[-1] == last, "nothing was begun after it"
+    rows = [line.split("\t")[:2] for line in report(job).splitlines()[1:]]
+    everything = [
+        (run, generation) for run in range(1, RUNS + 1) for generation in range(1, GENERATIONS + 1)
+    ]
+    assert [(int(run), int(generation)) for run, generation in rows] == everything
+    assert job.desired == 0
+    assert {one.states[-1] for one in job.trainees} == {"terminated"}
+
+
+def check_down_by_itself(job: Job, number: int) -> None:
+    """Check that an instance powered itself off once, and before EC2 took it."""
+    trainee = job.trainees[number - 1]
+    told = job.region.client("ec2").describe_instances(InstanceIds=[trainee.id])
+    (described,) = told["Reservations"][0]["Instances"]
+    assert described["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    asked = [line for line in trainee.machine.lines() if "The agent asked for poweroff" in line]
+    assert len(asked) == 1
+
+
+def check_continued(job: Job, number: int, parent: StoredRun) -> None:
+    """Check that an instance restored a run's newest checkpoint and went on from there."""
+    trainee = job.trainees[number - 1]
+    (restored,) = trainee.said("RESTORE_OK")
+    newest = parent.newest_checkpoint
+    assert newest is not None
+    assert restored.values["parent_run_id"] == parent.run_id
+    assert restored.values["file"] == newest
+    run, generation = position(parent.objects[newest].body)
+    first = trainee.positions[0]
+    assert first == (run, generation), "it resumed where the dump was taken"
+    assert f"resumed at generation {generation}" in [one.text for one in trainee.output]
+
+
+def position(dump: bytes) -> Position:
+    """Read from a dump how far its training had come."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "dump"
+        file.write_bytes(dump)
+        told = subprocess.run(
+            ["erl", "-noshell", "-eval", _POSITION, "-extra", str(file)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        ).stdout
+    run, generation = map(int, told.split())
+    return run, generation
+
+
+def report(job: Job) -> str:
+    """A completed job's report: a line for each generation."""
+    return finalized(job)[-1].objects[REPORT].body.decode()

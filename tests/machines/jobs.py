@@ -1,0 +1,140 @@
+"""Jobs as a user launches them, by the unchanged Terraform module, and their instances."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal import evidence, runs
+from rehearsal.ec2 import api
+from rehearsal.ec2.region import Region
+from rehearsal.evidence import Evidence, StoredObject
+from rehearsal.runs import StoredRun
+from tests.agent_log import Event
+from tests.fault_proxy import FaultProxy, Request
+from tests.machines.trainees import Trainee
+from tests.terraform.engine import ROOT, working_copy
+from tests.waiting import wait_until
+
+BUCKET = "trainings"
+
+# Two evolutions of so many generations each: four agents do not solve XOR in so few.
+RUNS, GENERATIONS, GENERATION_SECONDS = 2, 60, 0.1
+ENVIRONMENT = {
+    "XOR_SEED": "1",
+    "XOR_RUNS": f"{RUNS}",
+    "XOR_GENERATIONS": f"{GENERATIONS}",
+    "XOR_POPULATION": "4",
+    "XOR_GENERATION_MS": f"{GENERATION_SECONDS * 1000:.0f}",
+}
+LENGTH = RUNS * GENERATIONS
+
+REPORT = "artifacts/benchmarks/report_fitness.tsv"
+
+_LAUNCHED_SECONDS = 90
+_COMPLETED_SECONDS = 300
+_LOOK_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the module, whose requests to S3 go through `s3`."""
+
+    id: str
+    region: Region
+    s3: FaultProxy
+
+    @property
+    def prefix(self) -> str:
+        """Where its runs lie in the bucket."""
+        return f"dxnn/{self.id}/"
+
+    @property
+    def role(self) -> str:
+        """The role of its instances."""
+        return f"dxnn-{self.id}"
+
+    @property
+    def trainees(self) -> list[Trainee]:
+        """Its instances so far, oldest first."""
+        seen = dict.fromkeys(one.instance_id for one in self.region.changes)
+        found = (Trainee(one, self.region) for one in seen)
+        return [one for one in found if one.group == f"dxnn-{self.id}"]
+
+    def trainee(self, number: int, seconds: float = _LAUNCHED_SECONDS) -> Trainee:
+        """Wait for an instance, counted from 1, to be launched."""
+
+        def there() -> bool:
+            self.region.check()
+            return len(self.trainees) >= number
+
+        wait_until(there, f"instance {number} of {self.id}", seconds, _LOOK_SECONDS)
+        return self.trainees[number - 1]
+
+    @property
+    def desired(self) -> int:
+        """How many instances its group is to have."""
+        told = self.region.client("autoscaling").describe_auto_scaling_groups(
+            AutoScalingGroupNames=[f"dxnn-{self.id}"]
+        )
+        capacity: int = told["AutoScalingGroups"][0]["DesiredCapacity"]
+        return capacity
+
+    def await_end(self, seconds: float = _COMPLETED_SECONDS) -> None:
+        """Wait until its group is at 0 and its instances are gone."""
+
+        def over() -> bool:
+            self.region.check()
+            return self.desired == 0 and all(one.gone for one in self.trainees)
+
+        wait_until(over, f"the end of {self.id}", seconds, 2 * _LOOK_SECONDS)
+
+    @property
+    def objects(self) -> tuple[StoredObject, ...]:
+        """What it has in S3."""
+        found = evidence.of_bucket(self.region.client("s3"), BUCKET)
+        return tuple(one for one in found if one.key.startswith(self.prefix))
+
+    @property
+    def runs(self) -> tuple[StoredRun, ...]:
+        """Its runs in S3, oldest first."""
+        return runs.story(Evidence(self.objects, (), ()), self.prefix).runs
+
+    @property
+    def events(self) -> list[Event]:
+        """What the logs of its instances say, oldest first."""
+        return [event for one in self.trainees for event in one.events]
+
+    def owns(self, request: Request) -> bool:
+        """Whether a request is about this job's part of the bucket."""
+        return request.key.startswith(self.prefix) or request.query.get("prefix", "").startswith(
+            self.prefix
+        )
+
+    def asks(self, method: str, name: str = "") -> Any:
+        """Make a matcher of this job's requests by method and the object's name, or its end."""
+        return lambda one: self.owns(one) and one.method == method and one.name.endswith(name)
+
+    def puts(self, name: str) -> list[str]:
+        """List the keys with this name that S3 has stored for this job, once for each time."""
+        stored = list(self.s3.stored)
+        return [key for key in stored if key.startswith(self.prefix) and key.endswith(name)]
+
+
+@contextmanager
+def launched(
+    region: Region, s3: FaultProxy, directory: Path, jobs: Mapping[str, Mapping[str, object]]
+) -> Iterator[dict[str, Job]]:
+    """Apply the module with these jobs, which say what differs from a short training."""
+    region.client("s3").create_bucket(Bucket=BUCKET)
+    terraform = working_copy(directory, ROOT, api.ENDPOINT)
+    terraform.configure(
+        s3_bucket=BUCKET,
+        jobs=jobs,
+        environment=ENVIRONMENT,
+        poll_interval_seconds=1,
+        checkpoint_interval_seconds=0,
+    )
+    terraform.apply()
+    yield {name: Job(name, region, s3) for name in jobs}
