@@ -32,13 +32,12 @@ def test_the_interval_replaces_the_installed_one(prepare: ModuleType) -> None:
     told = prepare.drop_ins(settings(checkpoint_interval_seconds="42"))
     timer = told["dxnn-checkpoint.timer.d/settings.conf"]
     assert timer == "[Timer]\nOnActiveSec=\nOnActiveSec=42s\nOnUnitActiveSec=42s\n"
-    assert told["dxnn-checkpoint.timer"] is None
 
 
 def test_an_interval_of_0_turns_the_timer_off(prepare: ModuleType) -> None:
     told = prepare.drop_ins(settings(checkpoint_interval_seconds="0"))
-    assert told["dxnn-checkpoint.timer"] == "/dev/null"
-    assert told["dxnn-checkpoint.timer.d/settings.conf"] is None
+    # Nothing is masked, which systemd would call a failure of the unit.
+    assert told["dxnn-checkpoint.timer.d/settings.conf"] == "[Unit]\nConditionPathExists=!/\n"
 
 
 def test_container_name_is_the_trainers_name_in_the_journal(prepare: ModuleType) -> None:
@@ -60,9 +59,15 @@ def test_files_follow_the_settings(
     """A job with another interval after one with 0 finds its timer again."""
     ran: list[list[str]] = []
     monkeypatch.setattr(prepare.subprocess, "run", lambda command, **_: ran.append(command))
-    prepare.tell_systemd(prepare.drop_ins(settings(checkpoint_interval_seconds="0")), tmp_path)
-    assert (tmp_path / "dxnn-checkpoint.timer").readlink() == Path("/dev/null")
-    prepare.tell_systemd(prepare.drop_ins(settings(checkpoint_interval_seconds="7")), tmp_path)
-    assert not (tmp_path / "dxnn-checkpoint.timer").is_symlink()
-    assert "7s" in (tmp_path / "dxnn-checkpoint.timer.d/settings.conf").read_text(encoding="utf-8")
+    timer = tmp_path / "dxnn-checkpoint.timer.d/settings.conf"
+    service = tmp_path / "dxnn-run.service.d/settings.conf"
+    told = prepare.drop_ins(settings(checkpoint_interval_seconds="0"))
+    prepare.tell_systemd(told, tmp_path)
+    assert "Condition" in timer.read_text(encoding="utf-8")
+    assert service.exists()
+    told = prepare.drop_ins(settings(checkpoint_interval_seconds="7"))
+    prepare.tell_systemd({**told, "dxnn-run.service.d/settings.conf": None}, tmp_path)
+    assert "7s" in timer.read_text(encoding="utf-8")
+    assert "Condition" not in timer.read_text(encoding="utf-8")
+    assert not service.exists()
     assert ran == [["systemctl", "daemon-reload"]] * 2

@@ -39,6 +39,19 @@ def test_spot_interruption(training: StartTraining, bucket: Bucket, proxy: Fault
     bucket.check_manifest(run)
 
 
+def test_no_run_follows_on_a_machine_that_ec2_is_about_to_take(
+    training: StartTraining, bucket: Bucket
+) -> None:
+    busy = training()
+    busy.machine.metadata.notice()
+    busy.ends()
+    before = bucket.contents()
+    assert busy.machine.agent("run").code == 0
+    assert busy.machine.events("RUN_REFUSED")[-1].values["reason"].startswith("EC2 takes this")
+    assert bucket.contents() == before
+    assert busy.machine.poweroffs() == 1
+
+
 def test_the_last_checkpoint_is_taken_after_the_notice_and_before_the_trainer_stops(
     training: StartTraining, bucket: Bucket
 ) -> None:

@@ -59,8 +59,8 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
 
     Asks restore first where nobody did for this run. A run whose trainer has exited already, but
     which was cut off before it was finalized, is only finalized; one that was cut off after that
-    only powers off. Raises RestoreRefusedError or
-    LockedError, after RUN_REFUSED, where nothing may start.
+    only powers off. Once EC2 has given notice, no run follows the one that was saved. Raises
+    RestoreRefusedError or LockedError, after RUN_REFUSED, where nothing may start.
     """
     if not settings.trainer_directory.is_dir():
         raise UsageError(f"trainer_directory {settings.trainer_directory}: there is no such folder")
@@ -69,6 +69,9 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
         left = run_state.load(settings.state_dir)
         if left and left.leaving(settings):
             return finalize.finalize(settings, None, log)
+        if left and left.over and (taken := _taken(settings)):
+            log(State.RUN_REFUSED, run_id=left.run_id, reason=taken)
+            return ExitCode.DONE
         try:
             current = _ready(settings, log, allow_fresh=allow_fresh)
         except AgentError as error:
@@ -121,8 +124,11 @@ def _ready(settings: Settings, log: Log, *, allow_fresh: bool) -> Run:
 def _why_not_to_start(settings: Settings, current: Run) -> str | None:
     """A machine that EC2 is about to take, or whose run `watch` has finalized, trains no more."""
     now = run_state.load(settings.state_dir) or current
-    if now.over:
-        return "the run has been finalized meanwhile"
+    return "the run has been finalized meanwhile" if now.over else _taken(settings)
+
+
+def _taken(settings: Settings) -> str | None:
+    """What EC2 says where it is about to take the machine."""
     service = metadata_service.connect() if settings.spot_enabled else None
     try:
         answer = service.get("meta-data/spot/instance-action") if service else None

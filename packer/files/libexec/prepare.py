@@ -19,16 +19,12 @@ from dxnn_agent.errors import UsageError
 from dxnn_agent.settings import Settings
 
 UNITS = Path("/run/systemd/system")
-_TIMER = "dxnn-checkpoint.timer"
 _WRITING = ("restore", "run", "watch", "checkpoint", "finalize")
-_OFF = "/dev/null"
+_NEVER = "[Unit]\nConditionPathExists=!/\n"
 
 
 def drop_ins(settings: Settings) -> Mapping[str, str | None]:
-    """What systemd is told, by file below its runtime units; None stands for no such file.
-
-    A unit that is a link to /dev/null is off.
-    """
+    """What systemd is told, by file below its runtime units; None stands for no such file."""
     # All other directories are read-only to the units.
     written = (
         settings.trainer_directory,
@@ -43,8 +39,7 @@ def drop_ins(settings: Settings) -> Mapping[str, str | None]:
     # An empty assignment drops every trigger of the timer as it was installed.
     timer = f"[Timer]\nOnActiveSec=\nOnActiveSec={seconds}s\nOnUnitActiveSec={seconds}s\n"
     return {
-        _TIMER: None if seconds else _OFF,
-        f"{_TIMER}.d/settings.conf": timer if seconds else None,
+        "dxnn-checkpoint.timer.d/settings.conf": timer if seconds else _NEVER,
         "dxnn-run.service.d/settings.conf": f"[Service]\nSyslogIdentifier={name}\n"
         if name
         else None,
@@ -66,10 +61,7 @@ def tell_systemd(told: Mapping[str, str | None], units: Path) -> None:
         if content is None:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        if content == _OFF:
-            path.symlink_to(_OFF)
-        else:
-            path.write_text(content, encoding="utf-8")
+        path.write_text(content, encoding="utf-8")
     subprocess.run(["systemctl", "daemon-reload"], check=True)
 
 
