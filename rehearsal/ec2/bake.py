@@ -16,6 +16,7 @@ from pathlib import Path
 from rehearsal.cloud import ROOT_KEY
 from rehearsal.ec2 import api, base_image, cleanup, packages
 from rehearsal.ec2 import region as regions
+from rehearsal.ec2.cache import used
 from rehearsal.ec2.layers import Layers
 from rehearsal.ec2.region import Region
 from rehearsal.errors import RehearsalError
@@ -60,7 +61,7 @@ def image(
                 baked = _bake(region, checkout, variables, show)
                 _keep(region.disk_of(baked), kept)
                 return baked
-            disk = (*sorted(kept.iterdir(), reverse=True), base_image.ensure(cache))
+            disk = (*sorted(used(kept).iterdir(), reverse=True), base_image.ensure(cache))
     return region.register(f"dxnn-agent-{name}", disk)
 
 

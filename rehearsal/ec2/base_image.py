@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rehearsal.ec2.cache import used
 from rehearsal.errors import RehearsalError
 
 CACHE = Path("/var/cache/dxnn-rehearsal")
@@ -100,7 +101,7 @@ def ensure(cache: Path = CACHE) -> Path:
     """
     tree = cache / f"base-{fingerprint()}"
     if tree.is_dir():
-        return tree
+        return used(tree)
     missing = [one for one in ("debootstrap", "systemd-nspawn") if shutil.which(one) is None]
     if missing:
         raise RehearsalError(

@@ -9,14 +9,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from rehearsal import power
-from rehearsal.ec2 import cgroups
+from rehearsal.ec2 import cgroups, layers
 
 _LOCK = "lock"
 _GROUPS = "groups"
@@ -78,18 +76,9 @@ def _has_owner(directory: Path) -> bool:
     return False
 
 
-def _unmount_below(directory: Path, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def _unmount_below(directory: Path) -> None:
     for mounted in reversed(_mounts_below(directory)):
-        while True:
-            ended = subprocess.run(
-                ["umount", mounted], stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-            if ended.returncode == 0 or mounted not in _mounts_below(directory):
-                break
-            if time.monotonic() >= deadline:
-                raise OSError(f"{mounted} can't be unmounted: {ended.stderr.decode().strip()}")
-            time.sleep(0.05)
+        layers.let_go(Path(mounted))
 
 
 def _mounts_below(directory: Path) -> list[str]:

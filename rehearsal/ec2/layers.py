@@ -5,6 +5,7 @@ The newest layer comes first, the base tree last.
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 from rehearsal.errors import RehearsalError
@@ -37,10 +38,32 @@ def mount(layers: Layers, directory: Path) -> Path:
 
 
 def unmount(directory: Path) -> None:
-    """Unmount the disk whose changes are kept in the directory; fine where none is mounted."""
-    root = directory / "root"
-    if os.path.ismount(root):
-        subprocess.run(["umount", str(root)], check=True, stdin=subprocess.DEVNULL)
+    """Unmount the disk whose changes are kept in the directory; fine where none is mounted.
+
+    Raises OSError.
+    """
+    let_go(directory / "root")
+
+
+def let_go(place: Path, seconds: float = 10) -> None:
+    """Unmount what is mounted at a place, if anything is. Raises OSError.
+
+    It may be in use for so many seconds: a machine that is just starting holds a copy of every
+    mount until it has turned to its own.
+    """
+    deadline = time.monotonic() + seconds
+    while os.path.ismount(place):
+        ended = subprocess.run(
+            ["umount", str(place)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode != 0 and time.monotonic() >= deadline:
+            raise OSError(f"{place} can't be unmounted: {ended.stderr.strip()}")
+        if ended.returncode != 0:
+            time.sleep(0.05)
 
 
 def freeze(directory: Path, layer: Path) -> Path:

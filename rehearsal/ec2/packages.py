@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal.ec2 import base_image, layers
+from rehearsal.ec2.cache import used
 from rehearsal.errors import RehearsalError
 
 
@@ -45,7 +46,7 @@ def ensure(
             for one in requirements:
                 _fetch_wheels(base, one, making / "wheels")
             making.rename(directory)
-    return directory
+    return used(directory)
 
 
 def _fetch_debian(base: Path, names: Sequence[str], making: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rehearsal.cloud import ROOT_KEY
 from rehearsal.ec2 import api, base_image, cleanup, decisions, network, reconciler
+from rehearsal.ec2.cache import forget_unused
 from rehearsal.ec2.layers import Layers
 from rehearsal.ec2.machine import Machine
 from rehearsal.ec2.reconciler import Change, Loop, Reconciler
@@ -100,6 +101,7 @@ def region(
     RehearsalError.
     """
     base = base_image.ensure(cache)
+    forget_unused(cache)
     with contextlib.ExitStack() as stack:
         stack.enter_context(network.own_network())
         directory = stack.enter_context(cleanup.run_directory(cache / "runs"))
