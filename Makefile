@@ -1,5 +1,5 @@
 # make demo    plays a job's whole life on this machine, without AWS
-# make test    passes the tests
+# make test    passes all the tests
 # Both first set up what is missing: Erlang and Python by apt (saying so), libraries in .venv.
 
 PYTHON := .venv/bin/python
@@ -49,7 +49,7 @@ demo: setup ## Play a job's life: train, notice, finalize, restore, complete
 rehearse: setup system-tests ## Play it on machines: Packer, Terraform, boots, Spot notice, restore
 	@$(ROOT) $(PYTHON) -B -m rehearsal rehearse $(PLAYED)
 
-test: test-erlang test-python ## Pass all the tests but those on booted machines
+test: test-erlang test-python test-machines ## Pass all the tests
 
 test-erlang: setup
 	$(MAKE) --directory erlang test
@@ -57,8 +57,8 @@ test-erlang: setup
 test-python: setup system-tests .venv/checkov/made
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines
 
-test-machines: setup system-tests ## Pass the tests on booted machines; they need root
-	$(PYTHON) -m pytest -n 2 --dist loadfile tests/machines
+test-machines: setup system-tests ## Pass those on machines that boot; they need root
+	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 2 --dist loadfile tests/machines
 
 lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .
