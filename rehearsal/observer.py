@@ -102,7 +102,10 @@ class Observer:
         deadline = time.monotonic() + seconds
         while not reached():
             if time.monotonic() > deadline:
-                raise RehearsalError(f"{what} did not come within {seconds:.0f} s")
+                raise RehearsalError(
+                    f"{what} did not come within {seconds:.0f} s; "
+                    "--keep DIR keeps what everybody printed"
+                )
             time.sleep(_LOOK_AGAIN_SECONDS)
             self.look()
         self.look()

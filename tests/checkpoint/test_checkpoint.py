@@ -160,6 +160,30 @@ def test_checkpoint_keep_is_for_the_disk_only(begun: Machine, bucket: Bucket) ->
     assert {*in_s3} <= bucket.names(run)
 
 
+def test_the_next_one_ships_what_a_killed_one_left(
+    begun: Machine, bucket: Bucket, proxy: FaultProxy
+) -> None:
+    begun.configure(checkpoint_keep=2)
+    release = threading.Event()
+    proxy.inject(
+        lambda request: request.changes and request.name.endswith(".metadata.json"), hold(release)
+    )
+    killed = begun.start("checkpoint")
+    wait_until(lambda: [r for r in proxy.requests if r.name.endswith(".json")], "the metadata")
+    killed.kill()
+    release.set()
+    proxy.heal()
+    run = bucket.only_run()
+    [first] = dumps_on_disk(begun)
+    bucket.delete(f"{run}{first.stem}.metadata.json")  # it may have come through after all
+    proxy.forget()
+    for _ in range(3):
+        assert begun.agent("checkpoint").code == 0
+    assert bucket.json(f"{run}{first.stem}.metadata.json")["file"] == first.name
+    assert f"{run}{first.name}" not in proxy.sent, "it was there already"
+    assert len(proxy.stored) == len(set(proxy.stored)) == 7
+
+
 def test_s3_that_refuses_leaves_the_dump_on_the_disk(
     begun: Machine, bucket: Bucket, proxy: FaultProxy
 ) -> None:

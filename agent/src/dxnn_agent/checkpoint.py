@@ -5,12 +5,23 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dxnn_agent import dumps, erlang, interruption, layout, lock, owner, run_state, trainer, upload
+from dxnn_agent import (
+    dumps,
+    erlang,
+    interruption,
+    layout,
+    lock,
+    owner,
+    run_state,
+    shipped,
+    trainer,
+    upload,
+)
 from dxnn_agent.dumps import Dump
 from dxnn_agent.errors import AgentError, CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.layout import DumpName
@@ -27,13 +38,17 @@ _TOLD_BYTES = 2000
 def checkpoint(settings: Settings, log: Log, reason: str) -> Dump:
     """Take a checkpoint of this machine's run, prune old ones and ship it.
 
+    Ships also what an earlier one, killed or without S3, left on the disk.
+
     Raises CheckpointError, LockedError where another checkpoint took all of the time, or
     UploadError where the dump is on the disk but did not reach S3.
     """
     run = _run(settings, log)
     dump = take(settings, run, log, reason, settings.checkpoint_deadline_seconds)
-    if not _left_to_finalize(settings, run):
-        ship(settings, run, dump, log)
+    for one in (dump, *_own(settings, run)):
+        # finalize describes what nobody has described yet.
+        if one.sha256 and not _left_to_finalize(settings, run):
+            ship(settings, run, one, log)
     return dump
 
 
@@ -44,7 +59,7 @@ def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) ->
     """
     until = time.monotonic() + seconds
     with lock.hold(settings.state_dir / _LOCK_FILE, seconds, "another checkpoint"):
-        if _is_stopping(settings) and (last := _last(settings, run)):
+        if _is_stopping(settings) and (last := next(_own(settings, run), None)):
             return last
         began = time.monotonic()
         name = _free_name(settings.checkpoint_dir)
@@ -69,7 +84,10 @@ def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) ->
 
 
 def ship(settings: Settings, run: Run, dump: Dump, log: Log) -> None:
-    """Send a dump and its metadata to the run's prefix. Raises UploadError."""
+    """Send to the run's prefix what is not there yet of a dump and its metadata.
+
+    Raises UploadError.
+    """
     if settings.s3_bucket is None:
         return
 
@@ -79,10 +97,13 @@ def ship(settings: Settings, run: Run, dump: Dump, log: Log) -> None:
 
     line = Line(Bucket(settings.s3_bucket), settings.state_dir, log, until)
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
-    sha256 = dump.sha256 or dumps.sha256_of(dump.path)
-    upload.send(line, prefix + dump.name.file, dump.path, sha256)
-    described = dumps.to_json(dump.described).encode()
-    upload.send(line, prefix + dump.name.metadata, described, upload.sha256_of(described))
+    there = shipped.remembered(settings.state_dir, settings.s3_bucket)
+    if prefix + dump.name.file not in there:
+        sha256 = dump.sha256 or dumps.sha256_of(dump.path)
+        upload.send(line, prefix + dump.name.file, dump.path, sha256)
+    if prefix + dump.name.metadata not in there:
+        described = dumps.to_json(dump.described).encode()
+        upload.send(line, prefix + dump.name.metadata, described, upload.sha256_of(described))
 
 
 def _left_to_finalize(settings: Settings, run: Run) -> bool:
@@ -96,13 +117,11 @@ def _is_stopping(settings: Settings) -> bool:
     return standing is not None and standing.told_to_stop
 
 
-def _last(settings: Settings, run: Run) -> Dump | None:
-    own = (
-        dump
-        for dump in dumps.lying_in(settings.checkpoint_dir)
-        if dump.name.kind == dumps.CHECKPOINT and dump.run_id == run.run_id
-    )
-    return next(own, None)
+def _own(settings: Settings, run: Run) -> Iterator[Dump]:
+    """The checkpoints of a run that lie on the disk, newest first."""
+    for dump in dumps.lying_in(settings.checkpoint_dir):
+        if dump.name.kind == dumps.CHECKPOINT and dump.run_id == run.run_id:
+            yield dump
 
 
 def _run(settings: Settings, log: Log) -> Run:
