@@ -1,18 +1,18 @@
 """Jobs as a user launches them, by the unchanged Terraform module, and their instances."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rehearsal import evidence, runs
+from rehearsal import runs
 from rehearsal.ec2 import api
 from rehearsal.ec2.region import Region
 from rehearsal.evidence import Evidence, StoredObject
 from rehearsal.runs import StoredRun
 from tests.agent_log import Event
-from tests.fault_proxy import FaultProxy, Request
+from tests.fault_proxy import FaultProxy, Matcher, Request
 from tests.machines.trainees import Trainee
 from tests.terraform.engine import ROOT, working_copy
 from tests.waiting import wait_until
@@ -44,6 +44,8 @@ class Job:
     id: str
     region: Region
     s3: FaultProxy
+    clients: Mapping[str, Any]
+    found: tuple[StoredObject, ...] | None = None
 
     @property
     def prefix(self) -> str:
@@ -75,7 +77,7 @@ class Job:
     @property
     def desired(self) -> int:
         """How many instances its group is to have."""
-        told = self.region.client("autoscaling").describe_auto_scaling_groups(
+        told = self.clients["autoscaling"].describe_auto_scaling_groups(
             AutoScalingGroupNames=[f"dxnn-{self.id}"]
         )
         capacity: int = told["AutoScalingGroups"][0]["DesiredCapacity"]
@@ -86,15 +88,24 @@ class Job:
 
         def over() -> bool:
             self.region.check()
-            return self.desired == 0 and all(one.gone for one in self.trainees)
+            return all(one.gone for one in self.trainees) and self.desired == 0
 
         wait_until(over, f"the end of {self.id}", seconds, 2 * _LOOK_SECONDS)
 
     @property
     def objects(self) -> tuple[StoredObject, ...]:
-        """What it has in S3."""
-        found = evidence.of_bucket(self.region.client("s3"), BUCKET)
-        return tuple(one for one in found if one.key.startswith(self.prefix))
+        """What it has in S3; what was found there when it had come to its end."""
+        if self.found is not None:
+            return self.found
+        s3 = self.clients["s3"]
+        told = s3.list_objects_v2(Bucket=BUCKET, Prefix=self.prefix).get("Contents", [])
+        bodies = {
+            one["Key"]: s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in told
+        }
+        return tuple(
+            StoredObject(key, len(body), hashlib.sha256(body).hexdigest(), body)
+            for key, body in bodies.items()
+        )
 
     @property
     def runs(self) -> tuple[StoredRun, ...]:
@@ -112,7 +123,7 @@ class Job:
             self.prefix
         )
 
-    def asks(self, method: str, name: str = "") -> Any:
+    def asks(self, method: str, name: str = "") -> Matcher:
         """Make a matcher of this job's requests by method and the object's name, or its end."""
         return lambda one: self.owns(one) and one.method == method and one.name.endswith(name)
 
@@ -122,19 +133,26 @@ class Job:
         return [key for key in stored if key.startswith(self.prefix) and key.endswith(name)]
 
 
-@contextmanager
-def launched(
-    region: Region, s3: FaultProxy, directory: Path, jobs: Mapping[str, Mapping[str, object]]
-) -> Iterator[dict[str, Job]]:
-    """Apply the module with these jobs, which say what differs from a short training."""
-    region.client("s3").create_bucket(Bucket=BUCKET)
-    terraform = working_copy(directory, ROOT, api.ENDPOINT)
-    terraform.configure(
-        s3_bucket=BUCKET,
-        jobs=jobs,
-        environment=ENVIRONMENT,
-        poll_interval_seconds=1,
-        checkpoint_interval_seconds=0,
-    )
-    terraform.apply()
-    yield {name: Job(name, region, s3) for name in jobs}
+class Deployment:
+    """A working copy of the module, which launches jobs into one bucket."""
+
+    def __init__(self, region: Region, s3: FaultProxy, directory: Path) -> None:
+        """Make the copy in a new directory; machines reach S3 by way of `s3`."""
+        self._region, self._s3 = region, s3
+        self._clients = {name: region.client(name) for name in ("autoscaling", "ec2", "iam", "s3")}
+        self._clients["s3"].create_bucket(Bucket=BUCKET)
+        self._terraform = working_copy(directory, ROOT, api.ENDPOINT)
+        self._jobs: dict[str, Mapping[str, object]] = {}
+
+    def launch(self, jobs: Mapping[str, Mapping[str, object]]) -> dict[str, Job]:
+        """Add jobs, which say what differs from a short training, and apply."""
+        self._jobs |= jobs
+        self._terraform.configure(
+            s3_bucket=BUCKET,
+            jobs=self._jobs,
+            environment=ENVIRONMENT,
+            poll_interval_seconds=1,
+            checkpoint_interval_seconds=0,
+        )
+        self._terraform.apply()
+        return {name: Job(name, self._region, self._s3, self._clients) for name in jobs}

@@ -3,15 +3,16 @@
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from rehearsal.ec2.region import Region
+from tests.agent_log import Event
 from tests.fault_proxy import FaultProxy
-from tests.machines.jobs import GENERATIONS, RUNS, Job, launched
+from tests.machines.jobs import GENERATIONS, RUNS, Deployment, Job
 from tests.machines.trainees import Trainee
 
 SEED = "SCENARIO_SEED"
@@ -32,17 +33,19 @@ class Play:
 class Stage:
     """The jobs of a module of tests; each is given once its play is over."""
 
-    jobs: Mapping[str, Job]
-    _ends: Mapping[str, Future[None]]
+    jobs: dict[str, Job]
+    ends: dict[str, Future[None]]
 
     def __getitem__(self, name: str) -> Job:
         job = self.jobs[name]
         try:
-            self._ends[name].result()
+            self.ends[name].result()
         except Exception as error:
             error.add_note(story(job))
             raise
-        return job
+        if job.found is None:
+            self.jobs[name] = replace(job, found=job.objects)
+        return self.jobs[name]
 
     @property
     def all(self) -> list[Job]:
@@ -51,27 +54,43 @@ class Stage:
 
 @contextmanager
 def playing(
-    region: Region, s3: FaultProxy, directory: Path, plays: Mapping[str, Play]
+    region: Region,
+    s3: FaultProxy,
+    directory: Path,
+    plays: Mapping[str, Play],
+    at_a_time: int | None = None,
 ) -> Iterator[Stage]:
-    """Launch a job for each play, by one `terraform apply`, and let it take its course."""
+    """Launch a job for each play, by one `terraform apply`, and let it take its course.
+
+    Where there may only be so many at a time, the next follow, by another apply, when these are
+    over.
+    """
     seed = os.environ.get(SEED) or str(random.randrange(10**6))
     print(f"{SEED}={seed}")
-    settings = {name: dict(play.settings) for name, play in plays.items()}
-    with (
-        launched(region, s3, directory, settings) as jobs,
-        ThreadPoolExecutor(len(plays)) as pool,  # its threads are in the region's network, too
-    ):
-        yield Stage(
-            jobs,
-            {
-                name: pool.submit(play.act, jobs[name], random.Random(f"{seed} {name}"))
-                for name, play in plays.items()
-            },
-        )
+    deployment = Deployment(region, s3, directory)
+    stage = Stage({}, {})
+    # Its threads are in the region's network, too.
+    with ThreadPoolExecutor(at_a_time or len(plays)) as pool:
+        for some in _by(at_a_time or len(plays), list(plays)):
+            wait(stage.ends.values())
+            jobs = deployment.launch({name: dict(plays[name].settings) for name in some})
+            for name, job in jobs.items():
+                stage.jobs[name] = job
+                chance = random.Random(f"{seed} {name}")
+                stage.ends[name] = pool.submit(plays[name].act, job, chance)
+        yield stage
 
 
-def moment(chance: random.Random, begin: float = 0.0, end: float = 0.85) -> tuple[int, int]:
-    """Choose a run and a generation between two parts of the whole training."""
+def _by(count: int, names: list[str]) -> Iterator[list[str]]:
+    for begin in range(0, len(names), count):
+        yield names[begin : begin + count]
+
+
+def moment(chance: random.Random, begin: float = 0.0, end: float = 0.6) -> tuple[int, int]:
+    """Choose a run and a generation between two parts of the whole training.
+
+    What happens then takes its time while the trainer trains on, on a slow machine some seconds.
+    """
     length = RUNS * GENERATIONS
     generation = chance.randint(max(1, round(begin * length)), round(end * length))
     return (generation - 1) // GENERATIONS + 1, (generation - 1) % GENERATIONS + 1
@@ -86,12 +105,14 @@ def story(job: Job) -> str:
             *(f"  {_line(each)}" for each in one.events),
         ]
         lines += [f"  {said.text}" for said in one.output[-3:]]
-        lines += [f"  | {line}" for line in one.machine.lines()[-_CONSOLE_LINES:]]
+        told = [line for line in one.machine.lines() if "STATE: " not in line]
+        lines += [f"  | {line}" for line in told[-_CONSOLE_LINES:]]
     return "\n".join(lines)
 
 
-def _line(event: object) -> str:
-    return repr(event)[:300]
+def _line(event: Event) -> str:
+    values = " ".join(f"{name}={value[:80]}" for name, value in event.values.items())
+    return f"{event.at:%H:%M:%S} {event.state} {values}"
 
 
 def interrupt(trainee: Trainee) -> None:

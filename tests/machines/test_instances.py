@@ -51,7 +51,7 @@ def test_terminate_shuts_down_and_removes_the_disk(region: Region) -> None:
     await_state(region, instance, "terminated")
     assert any("Power Off" in line for line in machine.lines()), "it shut itself down"
     assert not machine.on
-    assert [one.name for one in machine.hardware.directory.iterdir()] == ["console.log"]
+    assert {one.name for one in machine.hardware.directory.iterdir()} == {"console.log", "kept"}
     reason = described(region, instance)["StateReason"]["Code"]
     assert reason == "Client.UserInitiatedShutdown"
 
@@ -96,7 +96,10 @@ def test_a_reboot_boots_the_same_disk(region: Region, by: str) -> None:
         machine.run(["systemctl", "reboot"])
 
     def again() -> bool:
-        return answers(machine) and output(machine, "cat", "/proc/1/stat").split()[21] != first
+        if not answers(machine):
+            return False
+        told = machine.run(["cat", "/proc/1/stat"])  # fails where the first boot ends meanwhile
+        return told.returncode == 0 and told.stdout.split()[21] != first
 
     wait_until(again, "the second boot")
     output(machine, "sh", "-c", "test -e /root/kept && ! test -e /run/gone")

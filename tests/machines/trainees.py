@@ -23,7 +23,7 @@ _LOOK_INTO_JOURNAL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Said:
-    """A line that the trainer printed, as of a moment of `time.time()`."""
+    """A line of the journal, as of a moment of `time.time()`."""
 
     at: float
     text: str
@@ -77,10 +77,19 @@ class Trainee:
     @property
     def output(self) -> list[Said]:
         """What the trainer has printed so far."""
+        told = self._journal("_SYSTEMD_UNIT=dxnn-run.service")
+        return [one for one in told if not one.text.startswith("[UTC ")]
+
+    @property
+    def journal(self) -> list[str]:
+        """What systemd itself has said so far."""
+        return [one.text for one in self._journal("_PID=1")]
+
+    def _journal(self, match: str) -> list[Said]:
         told = subprocess.run(
             [
                 *("journalctl", f"--directory={self.machine.written(JOURNAL)}", "--quiet"),
-                *("--output=json", "--output-fields=MESSAGE", "_SYSTEMD_UNIT=dxnn-run.service"),
+                *("--output=json", "--output-fields=MESSAGE", match),
             ],
             check=False,
             stdin=subprocess.DEVNULL,
@@ -91,7 +100,7 @@ class Trainee:
         return [
             Said(int(one["__REALTIME_TIMESTAMP"]) / 1e6, one["MESSAGE"])
             for one in found
-            if isinstance(one["MESSAGE"], str) and not one["MESSAGE"].startswith("[UTC ")
+            if isinstance(one["MESSAGE"], str)  # a list of bytes where it is no text
         ]
 
     @property
