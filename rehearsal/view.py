@@ -96,18 +96,20 @@ def _line(one: Happening) -> Text:
 
 def _picture(observer: Observer, spinner: Spinner) -> RenderableType:
     happenings = list(observer.happenings)
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "does", "in S3", "at risk"):
-        table.add_column(column, no_wrap=True)
-    names = dict.fromkeys([*(one.instance for one in happenings), *observer.doing])
-    for name in filter(None, names):
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("", no_wrap=True, min_width=_NAME_WIDTH)
+    table.add_column("does", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("in S3", no_wrap=True, min_width=len("99 checkpoints"))
+    table.add_column("at risk", no_wrap=True, min_width=len("at risk"), justify="right")
+    noted = (one.instance for one in happenings if one.instance in _INSTANCES)
+    for name in dict.fromkeys([*noted, *observer.doing]):
         seen = [one for one in happenings if one.instance == name]
         down = bool(seen) and seen[-1].state in {"down", "reclaimed"}
         does = "is down" if down else observer.told(name) or observer.doing.get(name, "")
         risk = timeline.at_risk(happenings, name, seen[-1].at if down else observer.now)
         table.add_row(
             Text(name, style=_INSTANCES.get(name, "")),
-            Text(does, overflow="ellipsis"),
+            Text(does),
             f"{timeline.shipped(happenings, name)} checkpoints" if name in _INSTANCES else "",
             "" if risk is None else f"{risk:.1f} s",
         )

@@ -47,6 +47,7 @@ def play(trainer: Trainer, directory: Path, observer: Observer) -> Played:
     """Play the plot; the logs go to an empty directory. Raises RehearsalError where it can't be."""
     observer.doing[PACKER] = "what the image installs is fetched"
     binds = {base_image.PACKAGES: bake.host_packages()}
+    del observer.doing[PACKER]
     with region(binds=binds, kept=machines.KEPT) as here:
         observer.note("", "region", f"EC2, Auto Scaling, IAM and S3 at {api.ENDPOINT}")
         stage = _Stage(here, directory, observer)
