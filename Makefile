@@ -58,7 +58,7 @@ test-python: setup system-tests .venv/checkov/made
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines
 
 test-machines: setup system-tests ## Pass those on machines that boot; they need root
-	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 2 --dist loadfile tests/machines
+	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 3 --dist loadfile tests/machines
 
 lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .

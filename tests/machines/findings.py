@@ -21,15 +21,17 @@ _OF_A_RUN_IN_ONE_GO = (
     "nothing was written twice, _SUCCESS least of all",
 )
 
-# Prints run and generation of the population in a mnesia backup; nothing where there is none.
+# Prints run and generation of the population in a mnesia backup. What changed while it was written
+# is there once as it came, once as {Table, Key} to be deleted, and once as it was: the last holds.
 _POSITION = """
 [File] = init:get_plain_arguments(),
 {ok, Found} = mnesia:traverse_backup(File, mnesia_backup, dummy, read_only,
-    fun(Record, Positions) when element(1, Record) =:= population ->
+    fun(Record, Positions) when element(1, Record) =:= population, tuple_size(Record) > 3 ->
             {[Record], [{element(3, Record), element(4, Record)} | Positions]};
        (Record, Positions) -> {[Record], Positions}
     end, []),
-[io:format("~b ~b", [Run, Generation]) || {Run, Generation} <- Found], halt().
+{Run, Generation} = hd(Found),
+io:format("~b ~b", [Run, Generation]), halt().
 """
 
 
