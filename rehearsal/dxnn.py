@@ -15,11 +15,12 @@ _CONFIGS = ("config.erl", "src/config.erl")
 _TOT_RUNS = re.compile(r"^(tot_runs\(\)\s*->\s*)(\d+)\s*\.", re.MULTILINE)
 _PAIR = re.compile(r"^(primary_currency_pair\(\)\s*->\s*)'([^']+)'\s*\.", re.MULTILINE)
 
-# Prints run_index of the experiment in a mnesia backup: the eighth element of DXNN's record.
+# Prints run_index of the experiment in a mnesia backup: the eighth element of DXNN's record. What
+# changed while the backup was written is also there as {Table, Key}, to be deleted.
 _RUN_INDEX = """
 [File] = init:get_plain_arguments(),
 {ok, Found} = mnesia:traverse_backup(File, mnesia_backup, dummy, read_only,
-    fun(Record, Indexes) when element(1, Record) =:= experiment ->
+    fun(Record, Indexes) when element(1, Record) =:= experiment, tuple_size(Record) > 2 ->
             {[Record], [element(8, Record) | Indexes]};
        (Record, Indexes) -> {[Record], Indexes}
     end, []),

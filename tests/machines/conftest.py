@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.chain import leftovers
 from rehearsal.ec2 import api, bake, base_image, network
 from rehearsal.ec2.region import Region
 from rehearsal.ec2.region import region as run_region
 from tests.fault_proxy import FaultProxy, fault_proxy
-from tests.machines.left_behind import left
+from tests.machines.plays import Stage, playing
 from tests.machines.trainees import KEPT
 
 S3_PORT = 5001  # nobody else is in that network
@@ -38,7 +39,7 @@ def region(packages: Path) -> Iterator[Region]:
         kept=KEPT,
     ) as running:
         yield running
-    assert not any(left(running.directory.name).values()), left(running.directory.name)
+    assert leftovers.on_this_machine(running.directory.name) == {}
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,19 @@ def image(region: Region, packer: None) -> str:
     """Return the image, baked by Packer unless one of the same files is in the cache."""
     assert packer is None, "it is here"
     return bake.image(region, {}, print)
+
+
+@pytest.fixture(scope="module")
+def stage(
+    request: pytest.FixtureRequest,
+    region: Region,
+    image: str,
+    s3: FaultProxy,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stage]:
+    """Play what the module calls PLAYS, all at once unless it says AT_A_TIME."""
+    assert image, "it is baked"
+    plays, at_a_time = request.module.PLAYS, getattr(request.module, "AT_A_TIME", None)
+    directory = tmp_path_factory.mktemp("deployment") / "module"
+    with playing(region, s3, directory, plays, at_a_time) as running:
+        yield running

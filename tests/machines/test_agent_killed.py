@@ -1,12 +1,10 @@
 """The agent is killed at any moment: it comes back, and each run is finalized once nonetheless."""
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from rehearsal.ec2.region import Region
-from tests.fault_proxy import FaultProxy, Matcher, Request, after, before
+from tests.fault_proxy import Matcher, Request, after, before
 from tests.machines.findings import (
     check_completed,
     check_continued,
@@ -17,7 +15,7 @@ from tests.machines.findings import (
     report,
 )
 from tests.machines.jobs import Job
-from tests.machines.plays import Play, Stage, interrupt, moment, playing
+from tests.machines.plays import Play, Stage, interrupt, moment
 from tests.machines.trainees import Trainee
 
 REQUESTS_OF_A_RESTORE = 3  # the claim, and what the job has, for restore and for run
@@ -124,15 +122,6 @@ PLAYS = {
     "sealed": Play(sealed),
 }
 INTERRUPTED = ("watch", "saving")
-
-
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    with playing(region, s3, tmp_path_factory.mktemp("agent_killed") / "module", PLAYS) as stage:
-        yield stage
 
 
 @pytest.mark.parametrize("name", PLAYS)

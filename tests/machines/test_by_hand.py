@@ -1,12 +1,9 @@
 """Somebody reboots a machine or powers it off, or the trainer crashes: nothing is lost."""
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from rehearsal.ec2.region import Region
-from tests.fault_proxy import FaultProxy
 from tests.machines.findings import (
     check_completed,
     check_continued,
@@ -17,7 +14,7 @@ from tests.machines.findings import (
     report,
 )
 from tests.machines.jobs import Job
-from tests.machines.plays import Play, Stage, moment, playing
+from tests.machines.plays import Play, Stage, moment
 
 
 def rebooted(job: Job, chance: Random) -> None:
@@ -48,15 +45,6 @@ PLAYS = {
     "powered": Play(powered_off),
     "crashed": Play(crashed, {"checkpoint_interval_seconds": 3}),
 }
-
-
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    with playing(region, s3, tmp_path_factory.mktemp("by_hand") / "module", PLAYS) as stage:
-        yield stage
 
 
 def test_reboot(stage: Stage) -> None:

@@ -2,15 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
 from rehearsal import evidence
-from rehearsal.ec2.region import Region
 from rehearsal.runs import LOG, MANIFEST, SUCCESS
-from tests.fault_proxy import FaultProxy
 from tests.machines.findings import (
     check_completed,
     check_down_by_itself,
@@ -20,21 +17,14 @@ from tests.machines.findings import (
     position,
 )
 from tests.machines.jobs import GENERATIONS, LENGTH, REPORT, RUNS, Job
-from tests.machines.plays import Play, Stage, playing
+from tests.machines.plays import Play, Stage
 
 
 def undisturbed(job: Job, _chance: Random) -> None:
     job.await_end()
 
 
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    plays = {"xor": Play(undisturbed)}
-    with playing(region, s3, tmp_path_factory.mktemp("completion") / "module", plays) as stage:
-        yield stage
+PLAYS = {"xor": Play(undisturbed)}
 
 
 @pytest.fixture(scope="module")

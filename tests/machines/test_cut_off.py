@@ -1,13 +1,10 @@
 """EC2 takes instances without a word: the job goes on from the last checkpoint that was shipped."""
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from rehearsal.ec2.region import Region
 from rehearsal.runs import LOG, SUCCESS, StoredRun
-from tests.fault_proxy import FaultProxy
 from tests.machines.findings import (
     check_completed,
     check_continued,
@@ -16,7 +13,7 @@ from tests.machines.findings import (
     report,
 )
 from tests.machines.jobs import GENERATIONS, RUNS, Job
-from tests.machines.plays import Play, Stage, moment, playing
+from tests.machines.plays import Play, Stage, moment
 from tests.machines.trainees import Trainee
 
 INTERVAL_SECONDS = 3
@@ -45,20 +42,8 @@ def twice(job: Job, chance: Random) -> None:
     job.await_end()
 
 
-PLAYS = {"later": Play(later), "twice": Play(twice)}
-
-
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    plays = {
-        name: Play(play.act, {"checkpoint_interval_seconds": INTERVAL_SECONDS})
-        for name, play in PLAYS.items()
-    }
-    with playing(region, s3, tmp_path_factory.mktemp("cut_off") / "module", plays) as stage:
-        yield stage
+OFTEN = {"checkpoint_interval_seconds": INTERVAL_SECONDS}
+PLAYS = {"later": Play(later, OFTEN), "twice": Play(twice, OFTEN)}
 
 
 def test_the_next_goes_on_from_the_last_shipped_checkpoint(stage: Stage) -> None:

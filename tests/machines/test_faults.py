@@ -1,15 +1,13 @@
 """The metadata service or S3 fail, or access is denied, while jobs train and finalize."""
 
 import json
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from rehearsal.ec2.region import Region
 from rehearsal.metadata_state import Fault
 from rehearsal.runs import FAILED
-from tests.fault_proxy import FaultProxy, Matcher, Request, drop
+from tests.fault_proxy import Matcher, Request, drop
 from tests.machines.findings import (
     check_completed,
     check_continued,
@@ -20,7 +18,7 @@ from tests.machines.findings import (
     report,
 )
 from tests.machines.jobs import Job
-from tests.machines.plays import Play, Stage, interrupt, moment, playing
+from tests.machines.plays import Play, Stage, interrupt, moment
 
 OUTAGE_SECONDS = 60
 PENDING_SECONDS = 240  # dxnn-finalize.timer's two minutes, and once more
@@ -102,15 +100,6 @@ PLAYS = {
         {"on_upload_failure": "terminate", "checkpoint_interval_seconds": 3},
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    with playing(region, s3, tmp_path_factory.mktemp("faults") / "module", PLAYS) as stage:
-        yield stage
 
 
 def test_the_metadata_service_fails_in_every_way(stage: Stage) -> None:

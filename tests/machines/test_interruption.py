@@ -7,8 +7,7 @@ from random import Random
 
 import pytest
 
-from rehearsal.ec2.region import Region
-from tests.fault_proxy import FaultProxy, hold
+from tests.fault_proxy import hold
 from tests.machines.findings import (
     check_completed,
     check_continued,
@@ -19,7 +18,7 @@ from tests.machines.findings import (
     report,
 )
 from tests.machines.jobs import GENERATION_SECONDS, GENERATIONS, RUNS, Job
-from tests.machines.plays import Play, Stage, interrupt, moment, playing
+from tests.machines.plays import Play, Stage, interrupt, moment
 from tests.machines.trainees import Trainee
 from tests.waiting import wait_until
 
@@ -91,15 +90,6 @@ PLAYS = {
     "finalize": Play(during_finalize),
     "second": Play(just_before_completion, {"poll_interval_seconds": 0.5}),
 }
-
-
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    with playing(region, s3, tmp_path_factory.mktemp("interruption") / "module", PLAYS) as stage:
-        yield stage
 
 
 def test_at_a_random_moment(stage: Stage) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.chain.leftovers import RUNS, on_this_machine
 from rehearsal.ec2 import cleanup
-from tests.machines.left_behind import RUNS, left, of_machine
+from tests.machines.left_behind import of_machine
 from tests.waiting import wait_until
 
 # Boots a machine of a group and says so; then waits for whatever comes.
@@ -38,22 +39,21 @@ def test_nothing_is_left(end: signal.Signals) -> None:
         try:
             assert rehearsal.stdout is not None
             run, machine = rehearsal.stdout.readline().split()
-            there = left(run)
-            assert all(there[kind] for kind in ("processes", "mounts", "groups", "files"))
+            there = on_this_machine(run).keys()  # no interface: the network is its own
+            assert there == {"processes", "mounts", "control groups", "files"}
             assert of_machine(machine)
-            assert not there["interfaces"], "the network is the rehearsal's own"
             os.kill(rehearsal.pid, end)
             rehearsal.wait(timeout=60)
         finally:
             rehearsal.kill()
     # A process that is killed can't clean up; its guard ends the machines, and the next rehearsal
     # removes the rest.
-    wait_until(lambda: not left(run)["processes"], "the end of its processes")
+    wait_until(lambda: "processes" not in on_this_machine(run), "the end of its processes")
     if end == signal.SIGKILL:
-        assert left(run)["files"]
+        assert "files" in on_this_machine(run)
         with cleanup.run_directory(RUNS):
             pass
-    assert not any(left(run).values()), left(run)
+    assert on_this_machine(run) == {}
     assert not of_machine(machine)
 
 

@@ -1,18 +1,16 @@
 """Many jobs, a few at a time, each interrupted in some way: all complete, and nothing is left."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from rehearsal.chain.leftovers import on_this_machine
 from rehearsal.ec2 import cgroups
-from rehearsal.ec2.region import Region
-from tests.fault_proxy import FaultProxy
 from tests.machines.findings import check_completed, check_finalized_once, check_runs, report
 from tests.machines.jobs import Job
-from tests.machines.left_behind import left, of_machine
-from tests.machines.plays import Play, Stage, interrupt, moment, playing
+from tests.machines.left_behind import of_machine
+from tests.machines.plays import Play, Stage, interrupt, moment
 
 JOBS, AT_A_TIME = 8, 4
 
@@ -36,16 +34,6 @@ def disturbed(job: Job, chance: Random) -> None:
 PLAYS = {f"job{number}": Play(disturbed) for number in range(1, JOBS + 1)}
 
 
-@pytest.fixture(scope="module")
-def stage(
-    region: Region, image: str, s3: FaultProxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    assert image
-    directory = tmp_path_factory.mktemp("many_jobs") / "module"
-    with playing(region, s3, directory, PLAYS, at_a_time=AT_A_TIME) as stage:
-        yield stage
-
-
 @pytest.mark.parametrize("name", PLAYS)
 def test_each_run_was_finalized_once_and_the_job_completed(stage: Stage, name: str) -> None:
     job = stage[name]
@@ -64,8 +52,7 @@ def test_nothing_is_left_of_their_machines(stage: Stage) -> None:
     for one in trainees:
         name = one.machine.hardware.name
         assert not one.machine.on
-        there = left(name)
-        assert not any(there[kind] for kind in ("processes", "mounts", "groups")), there
+        assert on_this_machine(name) == {}
         assert of_machine(name) == []
         kept = {path.name for path in one.machine.hardware.directory.iterdir()}
         assert kept == {"console.log", "kept"}
