@@ -1,5 +1,6 @@
 """What a rehearsal could leave: in its cloud after `terraform destroy`, and on this machine."""
 
+import os
 from pathlib import Path
 
 from rehearsal.ec2 import base_image, cgroups
@@ -50,11 +51,16 @@ def on_this_machine(mark: str) -> dict[str, list[str]]:
     found = {
         "processes": [pid for pid, words in _processes().items() if mark in words],
         "mounts": [line.split()[1] for line in mounts if mark in line],
-        "control groups": [str(one) for one in cgroups.own().rglob(f"*{mark}*")],
+        "control groups": [one for one in _control_groups() if mark in Path(one).name],
         "files": [str(one) for one in RUNS.glob(f"{mark}*")],
         "interfaces": [str(one) for one in Path("/sys/class/net").glob(BRIDGE)],
     }
     return {what: names for what, names in found.items() if names}
+
+
+def _control_groups() -> list[str]:
+    """List the groups below this process's own; a walk, unlike `rglob`, lets some go meanwhile."""
+    return [directory for directory, _below, _files in os.walk(cgroups.own())]
 
 
 def _processes() -> dict[str, str]:

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from rehearsal.chain.leftovers import RUNS, on_this_machine
-from rehearsal.ec2 import cleanup
+from rehearsal.ec2 import cgroups, cleanup
 from tests.machines.left_behind import of_machine
 from tests.waiting import wait_until
 
@@ -60,3 +61,22 @@ def test_nothing_is_left(end: signal.Signals) -> None:
 def test_a_rehearsal_leaves_another_that_runs_alone() -> None:
     with cleanup.run_directory(RUNS) as one, cleanup.run_directory(RUNS):
         assert one.is_dir()
+
+
+def test_groups_that_go_meanwhile_are_no_error() -> None:
+    group = cgroups.own() / "dxnn-comes-and-goes"
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            (group / "below").mkdir(parents=True)
+            cgroups.remove(group)
+
+    busy = threading.Thread(target=come_and_go)
+    busy.start()
+    try:
+        for _ in range(100):
+            assert on_this_machine("no-such-rehearsal") == {}
+    finally:
+        over.set()
+        busy.join()
