@@ -4,19 +4,17 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rehearsal import evidence, plot, terraform_module
 from rehearsal.chain import leftovers, machines, rules
-from rehearsal.chain.machines import Journal
+from rehearsal.chain.stage import Stage
 from rehearsal.cloud import BUCKET
 from rehearsal.ec2 import api, bake, base_image, cleanup
-from rehearsal.ec2.region import Region, region
+from rehearsal.ec2.region import region
 from rehearsal.errors import RehearsalError
 from rehearsal.evidence import Evidence
-from rehearsal.observer import Observer, Tail
+from rehearsal.observer import Observer
 from rehearsal.plot import Played
 from rehearsal.terraform_module import CHECKOUT, Module
 from rehearsal.trainers import Trainer
@@ -25,9 +23,7 @@ from rehearsal.verdict import Verdict, verdict
 PACKER, TERRAFORM = "packer", "terraform"
 
 _LAUNCHER = "/opt/dxnn-agent/erlang/bin/dxnn-train"
-_GROUP = f"dxnn-{plot.JOB_ID}"
 _PROGRAMS = ("packer", "debootstrap", "systemd-nspawn", "journalctl", "ip")
-_LAUNCHED_WITHIN_SECONDS = 60
 _SET_TO_ZERO_WITHIN_SECONDS = 10
 
 
@@ -50,7 +46,7 @@ def play(trainer: Trainer, directory: Path, observer: Observer) -> Played:
     del observer.doing[PACKER]
     with region(binds=binds, kept=machines.KEPT) as here:
         observer.note("", "region", f"EC2, Auto Scaling, IAM and S3 at {api.ENDPOINT}")
-        stage = _Stage(here, directory, observer)
+        stage = Stage(here, directory, observer)
         try:
             found, verdicts = _play(trainer, stage)
         finally:
@@ -61,106 +57,7 @@ def play(trainer: Trainer, directory: Path, observer: Observer) -> Played:
     return Played(found, tuple(verdicts))
 
 
-@dataclass
-class _Stage:
-    """Where the plot is played: the region, and what is seen of its instances by name."""
-
-    here: Region
-    directory: Path
-    observer: Observer
-
-    def __post_init__(self) -> None:
-        self.instances: dict[str, str] = {}
-        self._told: dict[str, int] = {}
-        self.observer.also.append(self._look)
-
-    def enter(self, name: str) -> str:
-        """Wait for the group's next instance, follow it under a name, and give its id."""
-        known = self.instances.values()
-        self.observer.until(
-            lambda: any(one not in known for one in self.members()),
-            _LAUNCHED_WITHIN_SECONDS,
-            f"instance {name}",
-        )
-        instance_id = next(one for one in self.members() if one not in known)
-        self.instances[name] = instance_id
-        self.observer.note(name, "launched", instance_id)
-        self.observer.until(lambda: self._seated(instance_id), 30, f"{instance_id}'s machine")
-        machine = self.here.machine(instance_id)
-        journal = Journal(machine, plot.CONTAINER_NAME)
-        self.observer.follow(name, Tail(lambda: machine.written(machines.LOG)), journal)
-        return instance_id
-
-    def group(self) -> dict[str, Any]:
-        """Describe the job's Auto Scaling group."""
-        told = self.here.client("autoscaling").describe_auto_scaling_groups(
-            AutoScalingGroupNames=[_GROUP]
-        )
-        found: dict[str, Any] = told["AutoScalingGroups"][0]
-        return found
-
-    def members(self) -> list[str]:
-        """List the ids of the instances in the job's group."""
-        return [one["InstanceId"] for one in self.group()["Instances"]]
-
-    def states(self, name: str) -> list[tuple[float, str]]:
-        """List the states that an instance entered, with their times."""
-        return [
-            (one.at, one.state)
-            for one in self.here.changes
-            if one.instance_id == self.instances.get(name)
-        ]
-
-    def is_down(self, name: str) -> bool:
-        """Whether an instance has been terminated."""
-        return any(state == "terminated" for _, state in self.states(name))
-
-    def collect(self) -> None:
-        """Copy what the machines printed and wrote to the directory, also after a failure."""
-        for name, instance_id in self.instances.items():
-            if not self._seated(instance_id):
-                continue
-            machine = self.here.machine(instance_id)
-            target = self.directory / name
-            target.mkdir()
-            shutil.copy2(machine.console, target)
-            machine.keep(machines.KEPT)
-            for path in machines.KEPT:
-                source = machine.written(path)
-                if source.exists():
-                    (target / path).parent.mkdir(parents=True, exist_ok=True)
-                    (shutil.copytree if source.is_dir() else shutil.copy2)(source, target / path)
-
-    def _seated(self, instance_id: str) -> bool:
-        try:
-            self.here.machine(instance_id)
-        except KeyError:
-            return False
-        return True
-
-    def _look(self) -> None:
-        for name, instance_id in list(self.instances.items()):
-            states = self.states(name)
-            for _, state in states[self._told.get(name, 0) :]:
-                self._tell(name, state)
-            self._told[name] = len(states)
-            if self._seated(instance_id):
-                lines = self.here.machine(instance_id).lines()
-                self.observer.doing[name] = lines[-1] if lines else "boots"
-
-    def _tell(self, name: str, state: str) -> None:
-        if state == "terminated":
-            described = self.here.client("ec2").describe_instances(
-                InstanceIds=[self.instances[name]]
-            )["Reservations"][0]["Instances"][0]
-            code = described["StateReason"]["Code"]
-            word = "reclaimed" if code == machines.RECLAIMED else "down"
-            self.observer.note(name, word, f"terminated: {code}")
-        elif state != "pending":
-            self.observer.note(name, state)
-
-
-def _play(trainer: Trainer, stage: _Stage) -> tuple[Evidence, list[Verdict]]:
+def _play(trainer: Trainer, stage: Stage) -> tuple[Evidence, list[Verdict]]:
     here, observer = stage.here, stage.observer
     bucket = _module(stage, CHECKOUT / "bootstrap", s3_bucket=BUCKET)
     _apply(stage, bucket)
@@ -216,7 +113,7 @@ def _play(trainer: Trainer, stage: _Stage) -> tuple[Evidence, list[Verdict]]:
     return found, verdicts
 
 
-def _bake(trainer: Trainer, stage: _Stage) -> str:
+def _bake(trainer: Trainer, stage: Stage) -> str:
     variables = {}
     if trainer.copy:
         trainer.copy(stage.here.directory / "trainer")
@@ -228,7 +125,7 @@ def _bake(trainer: Trainer, stage: _Stage) -> str:
     return image
 
 
-def _module(stage: _Stage, source: Path, **variables: object) -> Module:
+def _module(stage: Stage, source: Path, **variables: object) -> Module:
     directory = stage.here.directory / "terraform" / source.name
     added = dict([cleanup.mark(stage.here.directory).split("=", 1)])
     module = terraform_module.copy(source, directory, api.ENDPOINT, added)
@@ -236,12 +133,12 @@ def _module(stage: _Stage, source: Path, **variables: object) -> Module:
     return module
 
 
-def _apply(stage: _Stage, module: Module) -> None:
+def _apply(stage: Stage, module: Module) -> None:
     _terraform(stage, module, "init")
     _terraform(stage, module, "apply", "-auto-approve")
 
 
-def _terraform(stage: _Stage, module: Module, verb: str, *arguments: str) -> None:
+def _terraform(stage: Stage, module: Module, verb: str, *arguments: str) -> None:
     where = "" if module.directory.name == CHECKOUT.name else f"-chdir={module.directory.name} "
     stage.observer.note(TERRAFORM, "runs", f"terraform {where}{verb}")
     said: list[str] = []
@@ -261,7 +158,7 @@ def _terraform(stage: _Stage, module: Module, verb: str, *arguments: str) -> Non
 
 
 @contextlib.contextmanager
-def _log(stage: _Stage, name: str) -> Iterator[Callable[[str], None]]:
+def _log(stage: Stage, name: str) -> Iterator[Callable[[str], None]]:
     """Give a function that shows a line as what a program does, and keeps it in its log."""
     with (stage.directory / f"{name}.log").open("a", encoding="utf-8") as log:
 
