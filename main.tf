@@ -33,6 +33,8 @@ locals {
       on_upload_failure                    = coalesce(job.on_upload_failure, var.on_upload_failure)
       relaunch_on_interruption             = coalesce(job.relaunch_on_interruption, var.relaunch_on_interruption)
       max_fruitless_runs                   = coalesce(job.max_fruitless_runs, var.max_fruitless_runs)
+      max_failed_runs                      = coalesce(job.max_failed_runs, var.max_failed_runs)
+      stalled_after_seconds                = coalesce(job.stalled_after_seconds, var.stalled_after_seconds)
       trainer_command = concat(
         coalesce(job.trainer_command, var.trainer_command),
         job.experiment == null ? [] : ["--experiment", job.experiment],

@@ -19,6 +19,8 @@ variable "jobs" {
     on_upload_failure            = optional(string)
     relaunch_on_interruption     = optional(bool)
     max_fruitless_runs           = optional(number)
+    max_failed_runs              = optional(number)
+    stalled_after_seconds        = optional(number)
     trainer_command              = optional(list(string))
     trainer_directory            = optional(string)
     checkpoint_command           = optional(list(string))
@@ -253,6 +255,36 @@ variable "max_fruitless_runs" {
   }
 }
 
+variable "max_failed_runs" {
+  description = "Runs in a row that the trainer itself ended, by crashing or standing still, after which a job is given up."
+  type        = number
+  default     = 3
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for count in concat([var.max_failed_runs], values(var.jobs)[*].max_failed_runs) :
+      count >= 1 && floor(count) == count if count != null
+    ])
+    error_message = "max_failed_runs should be a whole number, at least 1."
+  }
+}
+
+variable "stalled_after_seconds" {
+  description = "A trainer that shows no progress for so long is ended and has failed; 0: never."
+  type        = number
+  default     = 1800
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for seconds in concat([var.stalled_after_seconds], values(var.jobs)[*].stalled_after_seconds) :
+      seconds >= 0 && floor(seconds) == seconds if seconds != null
+    ])
+    error_message = "stalled_after_seconds should be a whole number, at least 0; 0 means never."
+  }
+}
+
 variable "trainer_command" {
   description = "The trainer, as a list of words; no shell is run."
   type        = list(string)
@@ -298,7 +330,7 @@ variable "checkpoint_command" {
 }
 
 variable "artifacts" {
-  description = "Globs below trainer_directory of what finalize uploads."
+  description = "Globs below trainer_directory of what finalize uploads, where it has changed since the run began."
   type        = list(string)
   default     = ["benchmarks/**"]
   nullable    = false

@@ -98,7 +98,7 @@ build {
       "sudo ./install-packages ${join(" ", var.apt_packages)}",
       "sudo ./install-agent",
       "sudo ./install-units",
-      "sudo ./install-trainer '${local.source}' '${var.dxnn_ref}'",
+      "sudo ./install-trainer '${local.source}' '${var.dxnn_ref}' '${base64encode(var.startup)}'",
       "sudo ./check",
     ]
   }

@@ -10,6 +10,12 @@ variable "dxnn_ref" {
   description = "Branch, tag or commit of the git URL. Empty: the repository's default branch."
 }
 
+variable "startup" {
+  type        = string
+  default     = ""
+  description = "Erlang expressions that your DXNN needs before it can start. Empty: what dxnn-build finds in its source, and prints."
+}
+
 variable "apt_packages" {
   type        = list(string)
   default     = []

@@ -70,10 +70,11 @@ _TrainerOption = Annotated[
     ),
 ]
 _RunsOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--runs",
-        help="Runs of DXNN's experiment; more where it completes before its notice.",
+        help="Runs of DXNN's experiment [default: 40 short or 2 long ones].",
+        show_default=False,
         min=2,
     ),
 ]
@@ -98,13 +99,12 @@ _KeepOption = Annotated[
 _JsonOption = Annotated[
     bool, typer.Option("--json", help="Print timeline, objects and verdicts as JSON.")
 ]
-_RUNS = 40
 
 
 @app.command(epilog=_DEMO_EXAMPLES)
 def demo(
     trainer: _TrainerOption = None,
-    runs: _RunsOption = _RUNS,
+    runs: _RunsOption = None,
     trainer_command: _TrainerCommandOption = None,
     checkpoint_command: _CheckpointCommandOption = None,
     artifacts: _ArtifactsOption = None,
@@ -121,7 +121,7 @@ def demo(
 @app.command(epilog=_REHEARSE_EXAMPLES)
 def rehearse(
     trainer: _TrainerOption = None,
-    runs: _RunsOption = _RUNS,
+    runs: _RunsOption = None,
     trainer_command: _TrainerCommandOption = None,
     checkpoint_command: _CheckpointCommandOption = None,
     artifacts: _ArtifactsOption = None,
@@ -190,7 +190,7 @@ def main() -> None:
 
 def _chosen(
     directory: Path | None,
-    runs: int,
+    runs: int | None,
     trainer_command: str | None,
     checkpoint_command: str | None,
     artifacts: Sequence[str] | None,

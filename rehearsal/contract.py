@@ -11,7 +11,7 @@ _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _REASON = re.compile(
     r"training_completed|spot_interruption|rebalance|scheduled_event|shutdown|manual"
-    r"|signal_SIG[A-Z0-9]+|trainer_exit_\d+"
+    r"|signal_SIG[A-Z0-9]+|trainer_exit_\d+|trainer_stalled"
 )
 
 STATES = {
@@ -27,7 +27,10 @@ STATES = {
     "RESTORE_START",
     "RESTORE_OK",
     "RESTORE_NONE",
+    "RESTORE_SKIPPED",
     "RESTORE_FAILED",
+    "TRAINER_STALLED",
+    "JOB_GIVEN_UP",
     "FINALIZE_START",
     "FINALIZE_SKIPPED",
     "UPLOAD_SUCCESS",

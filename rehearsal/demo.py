@@ -16,6 +16,7 @@ SETTINGS: Mapping[str, object] = {
     "job_id": plot.JOB_ID,
     "container_name": plot.CONTAINER_NAME,
     "checkpoint_interval_seconds": plot.CHECKPOINT_INTERVAL_SECONDS,
+    "stalled_after_seconds": plot.STALLED_AFTER_SECONDS,
 }
 
 _IMAGE = "image"
@@ -23,7 +24,8 @@ _IMAGE = "image"
 
 def play(trainer: Trainer, directory: Path, observer: Observer) -> Played:
     """Play the plot below an empty directory. Raises RehearsalError where it can't be played."""
-    trainers.build(trainer, directory / _IMAGE)
+    for line in trainers.build(trainer, directory / _IMAGE):
+        observer.note("", "image", line)
     observer.note("", "image", "the trainer is built")
     with cloud(directory / "cloud") as here:
         observer.note("", "cloud", f"S3 and EC2 at {here.endpoint}")

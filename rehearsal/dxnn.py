@@ -1,56 +1,54 @@
 """The user's own DXNN as a trainer, with its training cut short so that it completes."""
 
-import os
 import re
 import shutil
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal import progress
 from rehearsal.errors import RehearsalError
 from rehearsal.trainers import Trainer
 
-_CONFIGS = ("config.erl", "src/config.erl")
-_TOT_RUNS = re.compile(r"^(tot_runs\(\)\s*->\s*)(\d+)\s*\.", re.MULTILINE)
+# Where a DXNN says how long it trains: a function of config.erl, or a field of a record in
+# benchmarker.erl.
+_PLACES = ("config.erl", "src/config.erl", "benchmarker.erl", "src/benchmarker.erl")
+_LENGTHS = {
+    name: re.compile(
+        rf"^(?P<before>[^%\n]*?\b{name}(?:\(\)\s*->\s*|\s*=\s*))(?P<value>\d+)", re.MULTILINE
+    )
+    for name in ("tot_runs", "evaluations_limit")
+}
 _PAIR = re.compile(r"^(primary_currency_pair\(\)\s*->\s*)'([^']+)'\s*\.", re.MULTILINE)
 
-# Prints run_index of the experiment in a mnesia backup: the eighth element of DXNN's record. What
-# changed while the backup was written is also there as {Table, Key}, to be deleted.
-_RUN_INDEX = """
-[File] = init:get_plain_arguments(),
-{ok, Found} = mnesia:traverse_backup(File, mnesia_backup, dummy, read_only,
-    fun(Record, Indexes) when element(1, Record) =:= experiment, tuple_size(Record) > 2 ->
-            {[Record], [element(8, Record) | Indexes]};
-       (Record, Indexes) -> {[Record], Indexes}
-    end, []),
-io:format("~w", [lists:max(Found)]), halt().
-"""
+# A run of so many evaluations takes long enough to be interrupted in its middle.
+_LONG_RUN = 1000
+_MOST_EVALUATIONS = 30_000
+_RUNS_OF_LONG_ONES = 2
+_RUNS_OF_SHORT_ONES = 40
 
 
-def trainer(checkout: Path, runs: int) -> Trainer:
-    """Train so many runs with a checkout of DXNN, which is only read. Raises RehearsalError."""
+def trainer(checkout: Path, runs: int | None) -> Trainer:
+    """Train so many runs with a checkout of DXNN, which is only read; None: as many as fit.
+
+    Raises RehearsalError.
+    """
     if not any((checkout / path).is_file() for path in ("benchmarker.erl", "src/benchmarker.erl")):
         raise RehearsalError(
             f"{checkout} holds no benchmarker.erl: --trainer takes a checkout of DXNN; "
             "for any other program add --trainer-command and --checkpoint-command"
         )
-    config = next((checkout / path for path in _CONFIGS if (checkout / path).is_file()), None)
-    whole = config.read_text(encoding="latin-1") if config else ""
-    text, notes = shortened(whole, checkout, runs)
+    texts = {
+        place: (checkout / place).read_text(encoding="latin-1")
+        for place in _PLACES
+        if (checkout / place).is_file()
+    }
+    notes: list[str] = []
+    changed = _traded(_shortened(texts, runs, notes), checkout, notes)
 
     def copy(target: Path) -> None:
         shutil.copytree(checkout, target, ignore=shutil.ignore_patterns(".git", "Mnesia.*"))
-        if config:
-            (target / config.relative_to(checkout)).write_text(text, encoding="latin-1")
-
-    def continued(_first: Sequence[str], second: Sequence[str], dump: Path | None) -> list[str]:
-        if dump is None:
-            return ["no dump was restored"]
-        try:
-            return progress.dxnn_continued(second, run_index(dump), runs)
-        except RehearsalError as error:
-            return [str(error)]
+        for place, text in changed.items():
+            if text != texts[place]:
+                (target / place).write_text(text, encoding="latin-1")
 
     return Trainer(
         name=f"DXNN from {checkout}",
@@ -58,54 +56,45 @@ def trainer(checkout: Path, runs: int) -> Trainer:
         patched=True,
         environment={},
         told=progress.dxnn_told,
-        continued=continued if _TOT_RUNS.search(text) else None,
-        arguments=_startup(text, checkout),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
-def shortened(config: str, checkout: Path, runs: int) -> tuple[str, tuple[str, ...]]:
-    """Change the text of config.erl so that training ends after so many runs; say what changed.
+def _shortened(texts: dict[str, str], runs: int | None, notes: list[str]) -> dict[str, str]:
+    """Change the sources so that training ends after so many runs, and say what was changed."""
+    lengths = {
+        name: int(found["value"])
+        for name, pattern in _LENGTHS.items()
+        for text in texts.values()
+        if (found := pattern.search(text))
+    }
+    evaluations = min(lengths.get("evaluations_limit", 0), _MOST_EVALUATIONS)
+    usual = _RUNS_OF_LONG_ONES if evaluations >= _LONG_RUN else _RUNS_OF_SHORT_ONES
+    wanted = {"tot_runs": runs or usual, "evaluations_limit": evaluations}
+    changed = dict(texts)
+    for name, theirs in lengths.items():
+        if wanted[name] == theirs:
+            continue
+        notes.append(f"{name} is {wanted[name]} in the rehearsal's copy, {theirs} in yours")
+        for place, text in changed.items():
+            changed[place] = _LENGTHS[name].sub(rf"\g<before>{wanted[name]}", text)
+    return changed
 
-    Raises RehearsalError where the prices to trade on are not in the checkout.
+
+def _traded(texts: dict[str, str], checkout: Path, notes: list[str]) -> dict[str, str]:
+    """Let it trade on prices that are there, and say so; without, every agent crashes.
+
+    Raises RehearsalError where the checkout has none.
     """
-    notes = []
-    if found := _TOT_RUNS.search(config):
-        config = _TOT_RUNS.sub(rf"\g<1>{runs}.", config)
-        notes.append(f"tot_runs is {runs} in the rehearsal's copy, {found[2]} in yours")
-    pair = _PAIR.search(config)
+    pair = next((found for text in texts.values() if (found := _PAIR.search(text))), None)
     tables = checkout / "fx_tables"
-    # A table without its text file stays empty, and every agent that looks into it crashes.
-    if pair and not (tables / f"{pair[2]}.txt").is_file():
-        other = next((path.stem for path in sorted(tables.glob("*.txt"))), None)
-        if other is None:
-            raise RehearsalError(f"{tables} holds no {pair[2]}.txt: there is nothing to trade on")
-        config = _PAIR.sub(rf"\g<1>'{other}'.", config)
-        notes.append(
-            f"primary_currency_pair is {other} in the rehearsal's copy: yours is {pair[2]}, "
-            f"and {tables / pair[2]}.txt is not there"
-        )
-    return config, tuple(notes)
-
-
-def run_index(dump: Path) -> int:
-    """Read the run that DXNN's experiment was in from a dump. Raises RehearsalError."""
-    done = subprocess.run(
-        ["erl", "-noinput", "-eval", _RUN_INDEX, "-extra", str(dump)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "ERL_CRASH_DUMP_BYTES": "0"},
+    if pair is None or (tables / f"{pair[2]}.txt").is_file():
+        return texts
+    other = next((path.stem for path in sorted(tables.glob("*.txt"))), None)
+    if other is None:
+        raise RehearsalError(f"{tables} holds no {pair[2]}.txt: there is nothing to trade on")
+    notes.append(
+        f"primary_currency_pair is {other} in the rehearsal's copy: yours is {pair[2]}, "
+        f"and {tables / pair[2]}.txt is not there"
     )
-    if done.returncode != 0 or not done.stdout.isdigit():
-        raise RehearsalError(f"{dump} is no mnesia backup that holds an experiment of DXNN's")
-    return int(done.stdout)
-
-
-def _startup(config: str, checkout: Path) -> tuple[str, ...]:
-    """Say what a trading DXNN needs before it can start: its prices, loaded."""
-    pair = _PAIR.search(config)
-    if not pair or not (checkout / "fx.erl").is_file():
-        return ()
-    return ("--startup", f"fx:init(), fx:start(), dxnn_launcher:wait_for_table('{pair[2]}')")
+    return {place: _PAIR.sub(rf"\g<1>'{other}'.", text) for place, text in texts.items()}

@@ -83,6 +83,10 @@ class Observer:
         """Say how far an instance's trainer is, in its own words; None before it said anything."""
         return self._told(list(self._output.get(name, [])))
 
+    def said(self, name: str) -> list[str]:
+        """Give what an instance's trainer has printed so far."""
+        return self._output.get(name, [])
+
     def look(self) -> None:
         """Take up everything that was said since the last look."""
         for look in self.also:

@@ -36,6 +36,12 @@ class StoredRun:
         dumps = [match for name in self.objects if (match := DUMP.fullmatch(name))]
         return max((d[0] for d in dumps if d[1] == "checkpoint"), default=None)
 
+    @property
+    def newest_dump(self) -> StoredObject | None:
+        """The dump that was taken last, of either kind."""
+        dumps = {match[2]: name for name in self.objects if (match := DUMP.fullmatch(name))}
+        return self.objects[dumps[max(dumps)]] if dumps else None
+
 
 @dataclass(frozen=True)
 class Story:

@@ -89,6 +89,12 @@ def shipped(happenings: Iterable[Happening], instance: str, since: str = "launch
     return count
 
 
+def last(happenings: Sequence[Happening], instance: str, state: str) -> Happening | None:
+    """Find the last happening of a state on an instance."""
+    found = (one for one in reversed(happenings) if (one.instance, one.state) == (instance, state))
+    return next(found, None)
+
+
 def rows(happenings: Sequence[Happening]) -> list[Row]:
     """List what a timeline shows, oldest first."""
     return [

@@ -19,11 +19,9 @@ XOR_ENVIRONMENT = {
     "XOR_SEED": "1",
     "XOR_RUNS": "5",
     "XOR_GENERATIONS": "80",
-    "XOR_POPULATION": "150",
-    "XOR_GENERATION_MS": "70",
+    "XOR_POPULATION": "50",
+    "XOR_GENERATION_MS": "100",
 }
-
-Continued = Callable[[Sequence[str], Sequence[str], Path | None], list[str]]
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,9 @@ class Trainer:
     """How to train with some program.
 
     `copy` writes it, as it is to be trained, to a new directory; None stands for the project's own
-    trainer. `patched` says whether dxnn-build patches and compiles it, and the launcher then runs
-    it with `arguments`; else `settings` name its commands. `told` reads how far it is from what it
-    printed. `continued` is given what it printed on the first and the second instance and the
-    restored dump, and names what speaks against it having gone on from there; None where that can't
-    be told. `notes` are for whoever watches.
+    trainer. `patched` says whether it is a DXNN, which dxnn-build patches and compiles and the
+    launcher runs; else `settings` name its commands. `told` reads how far it is from what it
+    printed. `notes` are for whoever watches.
     """
 
     name: str
@@ -43,30 +39,23 @@ class Trainer:
     patched: bool
     environment: Mapping[str, str]
     told: Callable[[Iterable[str]], str | None]
-    continued: Continued | None
-    arguments: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
 
     def settings_with(self, launcher: str) -> dict[str, object]:
         """Give the agent's settings, for an instance where the launcher has this path."""
-        command = {"trainer_command": [launcher, *self.arguments]} if self.patched else {}
+        command = {"trainer_command": [launcher]} if self.patched else {}
         return {**command, **self.settings}
 
 
 def xor() -> Trainer:
     """Train XOR with the trainer that comes with the project."""
-
-    def continued(first: Sequence[str], second: Sequence[str], _dump: Path | None) -> list[str]:
-        return progress.xor_continued(first, second)
-
     return Trainer(
         name="XOR by topology- and weight-evolving networks",
         copy=None,
         patched=True,
         environment=XOR_ENVIRONMENT,
         told=progress.xor_told,
-        continued=continued,
     )
 
 
@@ -93,16 +82,18 @@ def program(
         patched=False,
         environment={},
         told=progress.last_line,
-        continued=None,
         settings=settings,
     )
 
 
-def build(trainer: Trainer, directory: Path) -> None:
-    """Make a trainer's new directory here, patched and compiled. Raises RehearsalError."""
+def build(trainer: Trainer, directory: Path) -> list[str]:
+    """Make a trainer's new directory here, patched and compiled.
+
+    Returns what dxnn-build says of it, a line each. Raises RehearsalError.
+    """
     if trainer.copy and not trainer.patched:
         trainer.copy(directory)
-        return
+        return []
     _need_erlang()
     source = directory.with_name(f"{directory.name}-source")
     if trainer.copy:
@@ -121,6 +112,7 @@ def build(trainer: Trainer, directory: Path) -> None:
         raise RehearsalError(f"dxnn-build {source} failed: {done.stdout.strip()}")
     if trainer.copy:
         shutil.rmtree(source)
+    return done.stdout.splitlines()[:-1]  # the last says that it is ready
 
 
 def _need_erlang() -> None:

@@ -258,12 +258,14 @@ run "every_variable_is_checked" {
     environment                          = { DXNN_JOB_ID = "b" }
     instance_initiated_shutdown_behavior = "stop"
     instance_types                       = []
+    max_failed_runs                      = 0
     max_fruitless_runs                   = 0
     on_upload_failure                    = "panic"
     poll_interval_seconds                = 61
     s3_bucket                            = "Trainings"
     s3_prefix                            = "/dxnn"
     ssh_cidr_blocks                      = ["0.0.0.0/0"]
+    stalled_after_seconds                = -1
     subnet_ids                           = ["all"]
     tags                                 = { Name = "mine" }
     trainer_command                      = [""]
@@ -275,8 +277,8 @@ run "every_variable_is_checked" {
     var.architecture, var.ami_id, var.ami_owners, var.artifacts, var.checkpoint_command,
     var.checkpoint_deadline_seconds, var.checkpoint_interval_seconds, var.checkpoint_keep,
     var.container_name, var.environment, var.instance_initiated_shutdown_behavior, var.instance_types,
-    var.max_fruitless_runs, var.on_upload_failure, var.poll_interval_seconds,
-    var.s3_bucket, var.s3_prefix, var.ssh_cidr_blocks, var.subnet_ids, var.tags,
+    var.max_failed_runs, var.max_fruitless_runs, var.on_upload_failure, var.poll_interval_seconds,
+    var.s3_bucket, var.s3_prefix, var.ssh_cidr_blocks, var.stalled_after_seconds, var.subnet_ids, var.tags,
     var.trainer_command, var.trainer_directory, var.volume_size,
   ]
 }

@@ -1,14 +1,19 @@
 %% dxnn-build: makes the directory a trainer runs in from a checkout of its source.
 -module(dxnn_build).
--export([main/0, build/2]).
+-export([main/0, build/3]).
 -include_lib("kernel/include/file.hrl").
 
 -define(HELP, <<
-    "usage: dxnn-build SOURCE DESTINATION\n"
+    "usage: dxnn-build [--startup EXPRESSIONS] SOURCE DESTINATION\n"
     "\n"
-    "Copies the DXNN checkout SOURCE to DESTINATION (without .git, Mnesia.* and *.beam), patches\n"
-    "its benchmarker.erl (see dxnn-patch), compiles all modules of SOURCE and SOURCE/src into\n"
-    "DESTINATION/ebin, and makes DESTINATION/benchmarks. On failure there is no DESTINATION.\n"
+    "Copies the DXNN checkout SOURCE to DESTINATION (without .git, Mnesia.*, *.beam and the old\n"
+    "reports in benchmarks/), patches its benchmarker.erl (see dxnn-patch), compiles all modules of\n"
+    "SOURCE and SOURCE/src into DESTINATION/ebin, adds the module by which a run in progress is\n"
+    "gone on with, and writes down in DESTINATION/dxnn_trainer.config how dxnn-train starts it. On\n"
+    "failure there is no DESTINATION.\n"
+    "\n"
+    "  --startup EXPRESSIONS  what it needs to start, where dxnn-build does not find out by itself;\n"
+    "                         see dxnn-train --help; \"\" for nothing\n"
     "\n"
     "Exit codes: 0 built; 1 the source does not compile; 2 refused, or usage.\n"
     "\n"
@@ -25,33 +30,45 @@ main() ->
 run([Help]) when Help =:= "--help"; Help =:= "-h" ->
     io:put_chars(?HELP),
     0;
-run([Source, Destination]) ->
-    case build(filename:absname(Source), filename:absname(Destination)) of
-        ok ->
+run(["--startup", Expressions, Source, Destination]) ->
+    run(Source, Destination, [Expressions || Expressions =/= ""]);
+run([[Letter | _] = Source, [_ | _] = Destination]) when Letter =/= $- ->
+    run(Source, Destination, found);
+run(_) ->
+    io:format(standard_error, "dxnn-build: what from, and what to? see --help~n", []),
+    2.
+
+run(Source, Destination, Startup) ->
+    case build(filename:absname(Source), filename:absname(Destination), Startup) of
+        {ok, Description} ->
+            [io:format("~ts~n", [Line]) || Line <- dxnn_trainer:summary(Description)],
             io:format("~ts is ready to run~n", [Destination]),
             0;
         {refused, Code, Sentence} ->
             io:format(standard_error, "dxnn-build: ~ts~n", [Sentence]),
             Code
-    end;
-run(_) ->
-    io:format(standard_error, "dxnn-build: what from, and what to? see --help~n", []),
-    2.
+    end.
 
-%% Builds `Destination` from `Source`, both absolute: wholly, or not at all.
--spec build(file:filename(), file:filename()) -> ok | {refused, 1..2, iolist()}.
-build(Source, Destination) ->
+%% Builds `Destination` from `Source`, both absolute: wholly, or not at all. `Startup` are the
+%% expressions it needs to start, or `found`, where they are to be found out from the source.
+-spec build(file:filename(), file:filename(), [string()] | found) ->
+    {ok, dxnn_trainer:description()} | {refused, 1..2, iolist()}.
+build(Source, Destination, Startup) ->
     Work = Destination ++ ".partial-" ++ os:getpid(),
     try
         Benchmarker = benchmarker(Source),
         vacant(Source, Destination),
         done(Work, filelib:ensure_dir(Work)),
         copy(Source, Work),
+        %% Reports of another day are none of what this training will find.
+        _ = file:del_dir_r(filename:join(Work, "benchmarks")),
         patch(filename:join(Work, Benchmarker)),
         compile_all(Work),
         done(Work, filelib:ensure_dir(filename:join([Work, "benchmarks", "any"]))),
+        Description = describe(Work, Startup),
         _ = file:del_dir(Destination),
-        done(Destination, file:rename(Work, Destination))
+        done(Destination, file:rename(Work, Destination)),
+        {ok, Description}
     catch
         throw:{refused, _, _} = Refused -> Refused
     after
@@ -99,6 +116,17 @@ copy(From, To) ->
 wanted(".git") -> false;
 wanted("Mnesia." ++ _) -> false;
 wanted(Name) -> filename:extension(Name) =/= ".beam".
+
+describe(Work, Startup) ->
+    Resume = dxnn_resume:make(Work, filename:join(Work, "ebin")),
+    Found = dxnn_trainer:describe(Work, Resume),
+    Description =
+        case Startup of
+            found -> Found;
+            _ -> Found#{startup := Startup}
+        end,
+    done(Work, dxnn_trainer:write(Work, Description)),
+    Description.
 
 patch(File) ->
     case dxnn_patch:patch_file(File) of

@@ -20,6 +20,23 @@ completion_signal() ->
         {ok, Device} = file:open(File ++ ".tmp", [read, write, raw]),
         ok = file:sync(Device), ok = file:close(Device),
         ok = file:rename(File ++ ".tmp", File) end,
+    Backup = fun(File) ->
+        All = [{max, mnesia:system_info(tables)}, {ram_overrides_dump, true}],
+        {ok, Checkpoint, _} = mnesia:activate_checkpoint(All),
+        ok = mnesia:backup_checkpoint(Checkpoint, File),
+        ok = mnesia:deactivate_checkpoint(Checkpoint) end,
+    Count = fun(File) ->
+        Held = ets:new(held, [bag, public]),
+        Take = fun({schema, Table, _} = Item, Sizes) -> {[Item], Sizes#{Table => 0}};
+                  ({Table, Key} = Deleted, Sizes) -> ets:delete(Held, {Table, Key}), {[Deleted], Sizes};
+                  (Item, Sizes) ->
+                      ets:insert(Held, {{element(1, Item), element(2, Item)}, erlang:phash2(Item)}),
+                      {[Item], Sizes} end,
+        {ok, Empty} = mnesia:traverse_backup(File, mnesia_backup, none, read_only, Take, #{}),
+        Sum = fun({{Table, _}, _}, Sizes) -> Sizes#{Table => 1 + maps:get(Table, Sizes, 0)} end,
+        Sizes = ets:foldl(Sum, maps:remove(schema, Empty), Held),
+        true = ets:delete(Held),
+        lists:sort(maps:to_list(Sizes)) end,
     {{Y, Mo, D}, {H, Mi, S}} = calendar:universal_time(),
     Time = fun(Format) -> lists:flatten(io_lib:format(Format, [Y, Mo, D, H, Mi, S])) end,
     Stem = "completion-" ++ Time("~4..0b~2..0b~2..0b-~2..0b~2..0b~2..0bZ"),
@@ -28,10 +45,9 @@ completion_signal() ->
     Metadata = filename:join(Dir, Stem ++ ".metadata.json"),
     try
         ok = filelib:ensure_dir(Dump),
-        ok = mnesia:backup(Dump ++ ".tmp"),
+        ok = Backup(Dump ++ ".tmp"),
+        Tables = [{atom_to_list(Table), Json(Size)} || {Table, Size} <- Count(Dump ++ ".tmp")],
         ok = Publish(Dump),
-        Tables = [{atom_to_list(Table), Json(mnesia:table_info(Table, size))}
-                  || Table <- lists:sort(mnesia:system_info(tables)), Table =/= schema],
         Fields = [{"kind", "completion"}, {"file", Stem ++ ".dmp"},
                   {"size", filelib:file_size(Dump)}, {"reason", "training_completed"},
                   {"taken_at", Time("~4..0b-~2..0b-~2..0bT~2..0b:~2..0b:~2..0bZ")},

@@ -8,7 +8,6 @@
 %% used.
 -spec start_mnesia(file:filename()) -> ok.
 start_mnesia(Backup) ->
-    ok = whole(Backup),
     Owner = owner(Backup),
     case Owner =:= node() of
         true -> install(Backup);
@@ -16,26 +15,6 @@ start_mnesia(Backup) ->
     end,
     ok = mnesia:start(),
     ok = mnesia:wait_for_tables(mnesia:system_info(local_tables), infinity).
-
-%% mnesia passes over what it cannot read at the end of a backup: of one that was cut off it
-%% would restore a part, and say nothing.
-whole(Backup) ->
-    Log = make_ref(),
-    {ok, Log} = accept(Backup, disk_log:open([{name, Log}, {file, Backup}, {mode, read_only}])),
-    try
-        whole(Backup, Log, disk_log:chunk(Log, start))
-    after
-        disk_log:close(Log)
-    end.
-
-whole(_Backup, _Log, eof) ->
-    ok;
-whole(Backup, _Log, {_Continuation, _Items, _BadBytes}) ->
-    refuse("~ts cannot be restored: it is torn", [Backup]);
-whole(Backup, _Log, {error, Reason}) ->
-    accept(Backup, {error, Reason});
-whole(Backup, Log, {Continuation, _Items}) ->
-    whole(Backup, Log, disk_log:chunk(Log, Continuation)).
 
 install_rewritten(Backup, Owner) ->
     Rewritten = mnesia:system_info(directory) ++ ".restore",
@@ -51,27 +30,20 @@ install_rewritten(Backup, Owner) ->
 install(Backup) ->
     accept(Backup, mnesia:install_fallback(Backup)).
 
-%% The one node that holds the backup's tables.
+%% The one node that holds the backup's tables. All of the backup is read for it: mnesia passes over
+%% what it cannot read at the end, and of one that was cut off it would restore a part and say
+%% nothing.
 owner(Backup) ->
-    Collect = fun
-        ({schema, _Table, Properties}, Nodes) when is_list(Properties) ->
-            {[], lists:umerge(Nodes, holders(Properties))};
-        (_, Nodes) ->
-            {[], Nodes}
-    end,
-    Traversed = mnesia:traverse_backup(Backup, mnesia_backup, none, read_only, Collect, []),
-    case accept(Backup, Traversed) of
+    case dxnn_dump:nodes(Backup) of
         {ok, [Owner]} ->
             Owner;
         {ok, Nodes} ->
             refuse("~ts cannot be restored: it is a backup of ~b nodes (~0tp), not of one", [
                 Backup, length(Nodes), Nodes
-            ])
+            ]);
+        {error, Sentence} ->
+            refuse("~ts cannot be restored: ~ts", [Backup, Sentence])
     end.
-
-holders(Properties) ->
-    Kinds = [ram_copies, disc_copies, disc_only_copies],
-    lists:usort(lists:append([proplists:get_value(Kind, Properties, []) || Kind <- Kinds])).
 
 %% Only the schema names nodes; the records are the trainer's own.
 rewrite({schema, Key, Value}, Owner) -> {schema, Key, rename(Value, Owner)};

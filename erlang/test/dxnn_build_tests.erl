@@ -10,24 +10,32 @@ builds(Place) ->
     in_directory(fun(Directory) ->
         Source = source(Directory, Place),
         Destination = filename:join(Directory, "deep/built"),
-        ?assertEqual(ok, dxnn_build:build(Source, Destination)),
-        Expected = ["benchmarks", "ebin/benchmarker.beam", "ebin/words.beam",
+        ?assertMatch({ok, #{resume := "there is no population_monitor.erl"}}, dxnn_build:build(Source, Destination, found)),
+        Expected = ["benchmarks", "dxnn_trainer.config", "ebin/benchmarker.beam", "ebin/words.beam",
             filename:join(Place, "benchmarker.erl"), "fx_tables/data"],
         [?assertEqual({Name, true}, {Name, filelib:is_file(filename:join(Destination, Name))})
             || Name <- Expected],
         [?assertEqual({Name, false}, {Name, filelib:is_file(filename:join(Destination, Name))})
-            || Name <- [".git", "Mnesia.nonode@nohost", filename:join(Place, "stale.beam")]],
+            || Name <- [".git", "benchmarks/old_report", "Mnesia.nonode@nohost", filename:join(Place, "stale.beam")]],
         {ok, {benchmarker, [{exports, Exports}]}} =
             beam_lib:chunks(filename:join(Destination, "ebin/benchmarker.beam"), [exports]),
         ?assert(lists:member({completion_signal, 0}, Exports)),
         ?assertEqual({ok, ["built"]}, file:list_dir(filename:join(Directory, "deep")))
     end).
 
+start_up_expressions_can_be_given_test() ->
+    in_directory(fun(Directory) ->
+        Destination = filename:join(Directory, "built"),
+        Source = source(Directory, "."),
+        {ok, _} = dxnn_build:build(Source, Destination, ["prices:load()"]),
+        ?assertMatch(#{startup := ["prices:load()"]}, dxnn_trainer:read(Destination))
+    end).
+
 an_empty_destination_is_taken_test() ->
     in_directory(fun(Directory) ->
         Destination = filename:join(Directory, "built"),
         ok = file:make_dir(Destination),
-        ?assertEqual(ok, dxnn_build:build(source(Directory, "."), Destination)),
+        ?assertMatch({ok, _}, dxnn_build:build(source(Directory, "."), Destination, found)),
         ?assert(filelib:is_dir(filename:join(Destination, "ebin")))
     end).
 
@@ -69,7 +77,7 @@ what_is_not_recognised_leaves_nothing_test() ->
     end).
 
 refused(Code, Why, Source, Destination) ->
-    {refused, Code, Sentence} = dxnn_build:build(Source, Destination),
+    {refused, Code, Sentence} = dxnn_build:build(Source, Destination, found),
     ?assertNotEqual({nomatch, Sentence}, {string:find(Sentence, Why), Sentence}).
 
 %% A small checkout, its modules in `Place`, and what must not be copied beside them.
@@ -83,6 +91,7 @@ source(Directory, Place) ->
         {"stale.beam", "stale"},
         {"../.git/HEAD", "ref"},
         {"../fx_tables/data", "data"},
+        {"../benchmarks/old_report", "of another day"},
         {"../Mnesia.nonode@nohost/schema.DAT", "old"}
     ],
     [write(filename:join(Source, place(Place, Name)), Bytes) || {Name, Bytes} <- Files],

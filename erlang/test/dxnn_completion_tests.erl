@@ -23,6 +23,10 @@ setup() ->
     ok = mnesia:start(),
     {atomic, ok} = mnesia:create_table(agent, [{disc_copies, [node()]}]),
     ok = mnesia:dirty_write({agent, 1, network}),
+    {atomic, ok} = mnesia:create_table(prices, [{ram_copies, [node()]}]),
+    [ok = mnesia:dirty_write({prices, N, 1.0}) || N <- lists:seq(1, 2000)],
+    {atomic, ok} = mnesia:create_table(visits, [{disc_copies, [node()]}, {type, bag}]),
+    [ok = mnesia:dirty_write({visits, N rem 2, N}) || N <- lists:seq(1, 5)],
     Directory.
 
 cleanup(Directory) ->
@@ -40,12 +44,13 @@ writes(Directory) ->
         "{\"kind\": \"completion\", \"file\": \"~s.dmp\", \"size\": ~b, "
         "\"reason\": \"training_completed\", \"taken_at\": \"~s\", \"job_id\": \"xor\", "
         "\"run_id\": \"20250111-143012Z\", \"node\": \"nonode@nohost\", "
-        "\"otp_release\": \"~s\", \"tables\": {\"agent\": 1}}\n",
+        "\"otp_release\": \"~s\", \"tables\": {\"agent\": 1, \"prices\": 2000, "
+        "\"visits\": 5}}\n",
         [Stem, filelib:file_size(Dump), taken_at(Stem), erlang:system_info(otp_release)]
     ),
     ?assertEqual(lists:flatten(Expected), Metadata),
-    Count = fun(Item, Sum) -> {[], Sum + length([1 || Item =:= {agent, 1, network}])} end,
-    ?assertEqual({ok, 1},
+    Count = fun(Item, Sum) -> {[], Sum + length([1 || element(1, Item) =/= schema])} end,
+    ?assertEqual({ok, 2006},
         mnesia:traverse_backup(Dump, mnesia_backup, none, read_only, Count, 0)).
 
 unset_is_null(Directory) ->

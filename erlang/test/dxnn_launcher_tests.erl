@@ -12,13 +12,26 @@ launcher_test_() ->
         case_of("completes, and has completed", fun completes/1),
         case_of("TERM", fun term/1),
         case_of("restore goes on, under another node name too", fun restore/1),
+        case_of("a run that ended is not gone on with", fun between_runs/1),
+        case_of("a trainer whose runs can't be gone on with", fun begins_anew/1),
+        case_of("killed and started again in place", fun in_place_again/1),
+        case_of("what a killed one left is torn", fun torn_in_place/1),
         case_of("torn backup", fun torn_backup/1),
+        case_of("a backup with other fields", fun other_fields/1),
+        case_of("a backup that names what it lacks", fun lacking/1),
+        case_of("parameters that are kept", fun kept/1),
         case_of("benchmarker crashes", fun benchmarker_crashes/1),
         case_of("benchmarker is told to terminate", fun benchmarker_terminated/1),
         case_of("monitor is killed", fun monitor_killed/1),
         case_of("monitor crashes", fun monitor_crashes/1),
+        case_of("mnesia ends", fun mnesia_ends/1),
+        case_of("a trainer that stands still", fun stalls/1),
+        case_of("a monitor that was never started", fun no_monitor/1),
+        case_of("a slow trainer is not stalled", fun slow/1),
         case_of("startup expressions", fun startup/1),
+        case_of("startup expressions of the image", fun described_startup/1),
         case_of("a startup expression fails", fun startup_fails/1),
+        case_of("started otherwise", fun start_expression/1),
         case_of("loopback only, cookie not to be seen", fun secrets/1),
         case_of("refusals", fun refusals/1)
     ]}.
@@ -31,39 +44,126 @@ case_of(Name, Test) ->
     {Name, {timeout, 50, fun() -> in_place(Test) end}}.
 
 completes(Place) ->
+    %% The directory of the reports is made in time.
+    ok = file:del_dir_r(filename:join(Place, "benchmarks")),
     Output = ended(0, train(Place, [], [])),
     ?assert(has(Output, "wrote benchmarks/report_runs.tsv")),
     ?assertMatch([_], dumps(Place)),
+    %% What it found may have been lost with the machine: it is written again.
+    ok = file:del_dir_r(filename:join(Place, "benchmarks")),
     Again = ended(0, train(Place, [], [])),
     ?assert(has(Again, "has completed already")),
+    ?assert(has(Again, "wrote benchmarks/report_runs.tsv")),
     ?assertNot(has(Again, "generation ")).
 
 term(Place) ->
     Port = start(Place, [], ?SLOW),
     await(Port, "generation 3 "),
+    Species = species(Place),
     signal(Port, "TERM"),
     Output = ended(0, finish(Port)),
-    ?assertNot(has(Output, "dxnn-train:")),
+    ?assertEqual([], complaints(Output)),
     ?assertEqual([], dumps(Place)),
     %% What the database holds is gone on from, with nothing to restore.
-    Continued = ended(0, train(Place, [], [])),
-    ?assert(has(Continued, "resumed at generation ")).
+    Continued = start(Place, [], ?SLOW),
+    await(Continued, "goes on with the population of the run in progress: run 1, runs 1"),
+    await(Continued, "generation 1 "),
+    ?assertEqual(Species, species(Place)).
 
 restore(Place) ->
     Backup = filename:join(Place, "checkpoint.dmp"),
     Port = start(Place, [], ?SLOW),
     await(Port, "generation 5 "),
-    "{ok, ok}" = call(Place, "mnesia:backup(\"" ++ Backup ++ "\")."),
-    signal(Port, "KILL"),
-    ended(137, finish(Port)),
-    Environment = [{"DXNN_RESTORE_PATH", Backup}],
-    Same = ended(0, train(Place, [], Environment)),
-    Other = ended(0, train(Place, [], [{"DXNN_ERLANG_NODE", "other@localhost"} | Environment])),
-    [?assertMatch({match, _}, re:run(Output, "resumed at generation ([5-9]|\\d\\d)\n"))
-        || Output <- [Same, Other]],
+    Species = species(Place),
+    take(Place, Backup),
+    killed(Place, Port),
+    Environment = [{"DXNN_RESTORE_PATH", Backup} | ?SLOW],
+    lists:foreach(
+        fun(Node) ->
+            Again = start(Place, [], [{"DXNN_ERLANG_NODE", Node} | Environment]),
+            await(Again, "goes on with the population of the run in progress"),
+            await(Again, "generation 1 "),
+            ?assertEqual(Species, species(Place, Node)),
+            killed(Place, Again, Node)
+        end,
+        ["dxnn@127.0.0.1", "other@localhost"]
+    ),
     ?assert(filelib:is_dir(filename:join(Place, "Mnesia.other@localhost"))),
-    Fresh = ended(0, train(Place, ["--experiment", "another"], Environment)),
-    ?assert(has(Fresh, "holds no experiment another: it starts from the beginning")).
+    Fresh = start(Place, ["--experiment", "another"], Environment),
+    await(Fresh, "holds no experiment another: it starts from the beginning").
+
+%% Between two runs the database holds the population of the one that ended.
+between_runs(Place) ->
+    Backup = filename:join(Place, "checkpoint.dmp"),
+    Port = start(Place, [], [{"XOR_RUNS", "2"}, {"XOR_GENERATIONS", "3"} | ?SLOW]),
+    await(Port, "experiment run 2 of 2"),
+    await(Port, "generation 1 "),
+    End = "[E] = mnesia:dirty_read(experiment, 'xor'), [P] = mnesia:dirty_read(population, "
+        "xor_population), T = element(length(mnesia:table_info(population, attributes)) + 1, P), "
+        "I = string:str(mnesia:table_info(experiment, attributes), [trace_acc]) + 1, "
+        "ok = mnesia:dirty_write(setelement(I, E, [T])).",
+    "{ok, ok}" = call(Place, End),
+    take(Place, Backup),
+    killed(Place, Port),
+    Again = start(Place, [], [{"DXNN_RESTORE_PATH", Backup} | ?SLOW]),
+    await(Again, "begins the run in progress anew, for its population is that of the run before").
+
+begins_anew(Place) ->
+    Description = dxnn_trainer:read(Place),
+    ok = dxnn_trainer:write(Place, Description#{resume := "its prep/1 is unlike DXNN's"}),
+    Port = start(Place, [], ?SLOW),
+    await(Port, "generation 3 "),
+    Species = species(Place),
+    killed(Place, Port),
+    Again = start(Place, [], ?SLOW),
+    await(Again, "begins the run in progress anew, for its prep/1 is unlike DXNN's"),
+    await(Again, "generation 1 "),
+    ?assertNotEqual(Species, species(Place)).
+
+%% What the run has on this machine is newer than its newest dump; another run's is not its own.
+in_place_again(Place) ->
+    Backup = filename:join(Place, "checkpoint.dmp"),
+    Run = {"DXNN_RUN_ID", "20250111-143012Z"},
+    Port = start(Place, [], [Run | ?SLOW]),
+    await(Port, "generation 2 "),
+    take(Place, Backup),
+    await(Port, "generation 8 "),
+    Agents = agents(Place),
+    killed(Place, Port),
+    Restored = [{"DXNN_RESTORE_PATH", Backup} | ?SLOW],
+    Again = start(Place, [], [Run | Restored]),
+    await(Again, "goes on with the database that run 20250111-143012Z has on this machine"),
+    await(Again, "population monitor started"),
+    %% The newest agents that were there are still there, those of the backup no longer.
+    ?assertNotEqual([], [A || A <- agents(Place), lists:member(A, Agents)]),
+    killed(Place, Again),
+    Other = start(Place, [], [{"DXNN_RUN_ID", "20250111-153012Z"} | Restored]),
+    Said = await(Other, "goes on with the population of the run in progress"),
+    ?assertNot(has(Said, "has on this machine")).
+
+torn_in_place(Place) ->
+    Backup = filename:join(Place, "checkpoint.dmp"),
+    Run = {"DXNN_RUN_ID", "20250111-143012Z"},
+    Port = start(Place, [], [Run | ?SLOW]),
+    await(Port, "generation 2 "),
+    take(Place, Backup),
+    call(Place, "sys:suspend(monitor), mnesia:dirty_delete(agent, "
+        "hd(mnesia:dirty_all_keys(agent))), mnesia:sync_log()."),
+    killed(Place, Port),
+    Again = start(Place, [], [Run, {"DXNN_RESTORE_PATH", Backup} | ?SLOW]),
+    await(Again, "the database on this machine is not used: specie "),
+    await(Again, "goes on with the population of the run in progress"),
+    killed(Place, Again),
+    %% With nothing to restore it begins again, and keeps what it can't use.
+    Torn = start(Place, [], ?SLOW),
+    await(Torn, "goes on with the population"),
+    call(Place, "sys:suspend(monitor), mnesia:dirty_delete(agent, "
+        "hd(mnesia:dirty_all_keys(agent))), mnesia:sync_log()."),
+    killed(Place, Torn),
+    Anew = start(Place, [], ?SLOW),
+    await(Anew, "no trainer could start from the database here, which is now "),
+    await(Anew, "generation 1 "),
+    ?assertMatch([_], filelib:wildcard("Mnesia.*.broken-*", Place)).
 
 torn_backup(Place) ->
     ended(0, train(Place, [], [])),
@@ -73,6 +173,35 @@ torn_backup(Place) ->
     ok = file:write_file(Torn, binary:part(Bytes, 0, byte_size(Bytes) * 2 div 3)),
     Output = ended(1, train(Place, [], [{"DXNN_RESTORE_PATH", Torn}])),
     ?assert(has(Output, "torn.dmp cannot be restored: it is torn")).
+
+%% Of all that changes in code between two images, a field is what a dump can't be read with.
+other_fields(Place) ->
+    ended(0, train(Place, [], [])),
+    [Dump] = dumps(Place),
+    #{records := #{agent := Fields} = Records} = Description = dxnn_trainer:read(Place),
+    Changed = Description#{records := Records#{agent := Fields ++ [fs]}},
+    ok = dxnn_trainer:write(Place, Changed),
+    Output = ended(1, train(Place, [], [{"DXNN_RESTORE_PATH", Dump}])),
+    ?assert(has(Output, "cannot be restored: table agent: the code's record adds fs")).
+
+lacking(Place) ->
+    Backup = filename:join(Place, "checkpoint.dmp"),
+    Port = start(Place, [], ?SLOW),
+    await(Port, "generation 2 "),
+    call(Place, "sys:suspend(monitor), mnesia:dirty_delete(agent, "
+        "hd(mnesia:dirty_all_keys(agent))), mnesia:backup(\"" ++ Backup ++ "\")."),
+    killed(Place, Port),
+    Output = ended(1, train(Place, [], [{"DXNN_RESTORE_PATH", Backup}])),
+    ?assert(has(Output, "dxnn-train: no trainer can start from the database: specie ")).
+
+kept(Place) ->
+    Port = start(Place, [], [{"XOR_GENERATIONS", "500"} | ?SLOW]),
+    await(Port, "generation 2 "),
+    signal(Port, "TERM"),
+    ended(0, finish(Port)),
+    Again = start(Place, [], [{"XOR_GENERATIONS", "600"}, {"XOR_RUNS", "4"} | ?SLOW]),
+    await(Again, "experiment 'xor' keeps its tot_runs 1, though the code says 4"),
+    await(Again, "experiment 'xor' keeps its generation_limit 500, though the code says 600").
 
 benchmarker_crashes(Place) ->
     dies(Place, "exit(whereis(benchmarker), boom).", "the benchmarker died: boom").
@@ -87,6 +216,33 @@ monitor_killed(Place) ->
 monitor_crashes(Place) ->
     dies(Place, "gen_server:cast(monitor, nonsense).",
         "the population monitor died: {function_clause").
+
+mnesia_ends(Place) ->
+    dies(Place, "spawn(fun() -> exit(whereis(mnesia_sup), kill) end).", "mnesia has ended").
+
+stalls(Place) ->
+    Port = start(Place, [], [{"DXNN_STALLED_AFTER_SECONDS", "2"} | ?SLOW]),
+    await(Port, "generation 2 "),
+    call(Place, "spawn(fun() -> exit(boom) end), erlang:suspend_process(whereis(monitor)), "
+        "timer:sleep(infinity)."),
+    Output = ended(1, finish(Port)),
+    [Complaint] = complaints(Output),
+    ?assertMatch({match, _}, re:run(Complaint, "^dxnn-train: stalled: no evaluation was counted "
+        "and nothing was written to mnesia for 2 s")).
+
+%% DXNN's transaction that makes a population aborts, and nobody tells the benchmarker.
+no_monitor(Place) ->
+    Break = "io:format(\"~p~n\", [mnesia:delete_table(sensor)])",
+    Environment = [{"DXNN_STALLED_AFTER_SECONDS", "30"} | ?SLOW],
+    Output = ended(1, train(Place, ["--startup", Break], Environment)),
+    ?assert(has(Output, "dxnn-train: stalled: the benchmarker waits for a population monitor, and "
+        "there is none")).
+
+%% Whoever counts an evaluation now and then works.
+slow(Place) ->
+    Environment = [{"DXNN_STALLED_AFTER_SECONDS", "2"}, {"XOR_GENERATION_MS", "900"}],
+    Port = start(Place, [], Environment),
+    await(Port, "generation 5 ").
 
 dies(Place, Expression, Sentence) ->
     Port = start(Place, [], ?SLOW),
@@ -103,6 +259,29 @@ startup(Place) ->
         "true = is_function(Fill), io:format(\"settled at ~b~n\", [ets:info('EURUSD15', size)])",
     Output = ended(0, train(Place, ["--startup", Fill, "--startup", Wait], [])),
     ?assert(has(Output, "settled at 20\n")).
+
+described_startup(Place) ->
+    Description = dxnn_trainer:read(Place),
+    Given = "io:format(\"prices are loaded~n\")",
+    ok = dxnn_trainer:write(Place, Description#{startup := [Given]}),
+    Output = ended(0, train(Place, [], [])),
+    ?assert(has(Output, "dxnn-train: start-up as dxnn-build found it: " ++ Given)),
+    ?assert(has(Output, "\nprices are loaded\n")),
+    Overridden = ended(0, train(Place, ["--startup", ""], [])),
+    ?assertNot(has(Overridden, "prices are loaded")).
+
+start_expression(Place) ->
+    Start = "io:format(\"~p begins~n\", [Id]), benchmarker:start(Id)",
+    Output = ended(0, train(Place, ["--start", Start], [])),
+    ?assert(has(Output, "'xor' begins\n")),
+    %% What the database has is gone on with.
+    Again = ended(0, train(Place, ["--start", Start], [])),
+    ?assertNot(has(Again, "begins\n")),
+    None = ended(1, train(Place, ["--experiment", "new", "--start", "ok"], [])),
+    ?assert(has(None, "--start \"ok\" started no benchmarker")),
+    Twice = ["--experiment", "newer", "--startup", "benchmarker:start(newer)"],
+    Both = ended(1, train(Place, Twice, ?SLOW)),
+    ?assert(has(Both, "the start-up expressions started a benchmarker: --start is for that")).
 
 startup_fails(Place) ->
     Output = ended(1, train(Place, ["--startup", "fx:start()"], [])),
@@ -136,6 +315,9 @@ refusals(Place) ->
             {"unknown argument --loud", ["--loud"], []},
             {"--startup wants a value", ["--startup"], []},
             {"--startup \"fx:\": ", ["--startup", "fx:"], []},
+            {"--start \"fx:\": ", ["--start", "fx:"], []},
+            {"DXNN_STALLED_AFTER_SECONDS is \"soon\"", [],
+                [{"DXNN_STALLED_AFTER_SECONDS", "soon"}]},
             {"which experiment?", [], [{"DXNN_JOB_ID", false}]},
             {"DXNN_RESTORE_PATH is /none", [], [{"DXNN_RESTORE_PATH", "/none"}]},
             {"DXNN_ERLANG_NODE is \"dxnn\"", [], [{"DXNN_ERLANG_NODE", "dxnn"}]},
@@ -152,7 +334,8 @@ in_place(Test) ->
     {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
     {ok, NameServer} = inet:port(Socket),
     ok = gen_tcp:close(Socket),
-    [] = os:cmd("cp -r build/trainer/ebin build/trainer/benchmarks " ++ Place),
+    [] = os:cmd("cp -r build/trainer/ebin build/trainer/benchmarks "
+        "build/trainer/dxnn_trainer.config " ++ Place),
     Cookie = filename:join(Place, ".erlang.cookie"),
     ok = file:write_file(Cookie, "c" ++ integer_to_list(rand:uniform(1 bsl 60), 36) ++ "\n"),
     ok = file:change_mode(Cookie, 8#400),
@@ -215,27 +398,72 @@ finish(Port, Output) ->
     after 20_000 -> error({still_running, Output})
     end.
 
-await(Port, Text) -> await(Port, Text, "").
-
-await(Port, Text, Output) ->
-    receive
-        {Port, {data, Data}} ->
-            has(Output ++ Data, Text) orelse await(Port, Text, Output ++ Data);
-        {Port, {exit_status, Status}} ->
-            error({ended, Status, Output})
-    after 20_000 -> error({never_said, Text, Output})
+%% Waits until the trainer has said something, after what was awaited before; answers all that it
+%% said meanwhile.
+await(Port, Text) ->
+    Said =
+        case get({said, Port}) of
+            undefined -> "";
+            Rest -> Rest
+        end,
+    case string:find(Said, Text) of
+        nomatch ->
+            put({said, Port}, Said ++ more(Port, Text, Said)),
+            await(Port, Text);
+        Found ->
+            put({said, Port}, lists:nthtail(length(Text), Found)),
+            Said
     end.
+
+more(Port, Text, Said) ->
+    receive
+        {Port, {data, Data}} -> Data;
+        {Port, {exit_status, Status}} -> error({ended, Status, Said})
+    after 20_000 -> error({never_said, Text, Said})
+    end.
+
+%% Killed between two transactions: in the middle of one, what it leaves may be torn.
+killed(Place, Port) -> killed(Place, Port, "dxnn@127.0.0.1").
+
+killed(Place, Port, Node) ->
+    call(Place, "sys:suspend(monitor), mnesia:sync_log().", Node),
+    signal(Port, "KILL"),
+    ended(137, finish(Port)).
 
 signal(Port, Name) ->
     {os_pid, Pid} = erlang:port_info(Port, os_pid),
     os:cmd("kill -" ++ Name ++ " " ++ integer_to_list(Pid)).
 
 %% What the node answers to an expression; erl_call takes its cookie from $HOME.
-call(Place, Expression) ->
+call(Place, Expression) -> call(Place, Expression, "dxnn@127.0.0.1").
+
+call(Place, Expression, Node) ->
     File = filename:join(Place, "expression"),
     ok = file:write_file(File, [Expression, "\n"]),
     string:trim(os:cmd("HOME=" ++ Place ++ " ERL_EPMD_PORT=" ++ get(name_server) ++
-        " erl_call -n dxnn@127.0.0.1 -e < " ++ File)).
+        " erl_call -timeout 5 -n " ++ Node ++ " -e < " ++ File)).
+
+take(Place, Backup) ->
+    Taken = "iolist_to_binary(dxnn_checkpoint:take(\"" ++ Backup ++ "\", 9000))",
+    Good = "binary:match(" ++ Taken ++ ", <<\"references\">>) =/= nomatch.",
+    ?assertEqual("{ok, true}", call(Place, Good)).
+
+species(Place) -> species(Place, "dxnn@127.0.0.1").
+
+species(Place, Node) ->
+    call(Place, "lists:sort(mnesia:dirty_all_keys(specie)).", Node).
+
+agents(Place) ->
+    string:lexemes(call(Place, "mnesia:dirty_all_keys(agent)."), "{}, []").
+
+%% What the launcher itself said on stderr.
+complaints(Output) ->
+    [
+        Line
+     || "dxnn-train: " ++ Rest = Line <- string:lexemes(Output, "\n"),
+        not lists:prefix("start-up", Rest),
+        not lists:prefix("goes on", Rest)
+    ].
 
 dumps(Place) ->
     [filename:join([Place, "checkpoints", Name])

@@ -5,14 +5,37 @@
 %% In one test, because an emulator has one tracer.
 deaths_test_() ->
     {timeout, 20, fun() ->
-        ok = dxnn_monitor_watch:start(),
+        Watch = dxnn_monitor_watch:start(),
         [
             ?assertEqual({Name, Expected}, {Name, reported(Start)})
          || {Name, Expected, Start} <- deaths()
         ],
         %% A death as early as it can be is not missed, however often it is tried.
-        [?assertEqual(boom, reported(registers_itself(boom))) || _ <- lists:seq(1, 200)]
+        [?assertEqual(boom, reported(registers_itself(boom))) || _ <- lists:seq(1, 200)],
+        works(Watch)
     end}.
+
+%% What agents cast to it is work; anything else, and silence, is none.
+works(Watch) ->
+    ?assertNot(dxnn_monitor_watch:works_within(Watch, 50)),
+    Monitor = spawn(fun() -> register(monitor, self()), hear() end),
+    await_name(Monitor),
+    ?assertNot(dxnn_monitor_watch:works_within(Watch, 50)),
+    spawn(fun() -> timer:sleep(30), monitor ! {'EXIT', self(), normal} end),
+    ?assertNot(dxnn_monitor_watch:works_within(Watch, 100)),
+    spawn(fun() -> timer:sleep(30), gen_server:cast(monitor, {self(), evaluations, s, 1, 1, 1}) end),
+    ?assert(dxnn_monitor_watch:works_within(Watch, 100)),
+    %% Nobody asks any more, so nobody is told.
+    [gen_server:cast(monitor, n) || _ <- lists:seq(1, 1000)],
+    {message_queue_len, Queued} = process_info(Watch, message_queue_len),
+    ?assert(Queued < 10),
+    ?assertNot(dxnn_monitor_watch:works_within(Watch, 50)),
+    exit(Monitor, kill).
+
+hear() ->
+    receive
+        _ -> hear()
+    end.
 
 deaths() ->
     [

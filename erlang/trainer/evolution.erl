@@ -1,27 +1,42 @@
-%% The evolution itself: from agents to the agents of the next generation. It touches nothing
-%% but the process's rand.
+%% The arithmetic of the evolution. It touches nothing but the process's rand.
 -module(evolution).
--export([first/1, next/2]).
--include("records.hrl").
+-export([seed/1, tune/2, select/2, statistics/1]).
 
-%% `Size` agents with the smallest network, the fittest first.
-first(Size) ->
-    by_fitness([agent({0, N}, network:new()) || N <- lists:seq(1, Size)]).
+%% Seeds the calling process: from nothing, or from $XOR_SEED and that number, so that the
+%% processes and runs of an experiment differ from each other.
+-spec seed(integer()) -> ok.
+seed(Number) ->
+    _ =
+        case config:seed() of
+            random -> rand:seed(exsss);
+            Seed -> rand:seed(exsss, 1000 * Seed + Number)
+        end,
+    ok.
 
-%% The fitter half lives on, and mutants of it take the places of the others. Answers the
-%% agents of the new generation, the fittest first, and how many had to be evaluated.
-next(Generation, Agents) ->
-    Size = length(Agents),
-    Parents = lists:sublist(Agents, max(1, Size div 2)),
-    Mutants = [mutant({Generation, N}, Parents) || N <- lists:seq(1, Size - length(Parents))],
-    {by_fitness(Parents ++ Mutants), length(Mutants)}.
+%% Hill climbing: the fitter of that network and one with other weights.
+-spec tune(Fitness, network:network()) -> {Fitness, network:network()} when
+    Fitness :: undefined | float().
+tune(undefined, Network) ->
+    {xor_scape:fitness(Network), Network};
+tune(Fitness, Network) ->
+    Perturbed = mutation:perturb_weights(Network),
+    case xor_scape:fitness(Perturbed) of
+        Higher when Higher > Fitness -> {Higher, Perturbed};
+        _ -> {Fitness, Network}
+    end.
 
-mutant(Id, Parents) ->
-    #agent{network = Network} = lists:nth(rand:uniform(length(Parents)), Parents),
-    agent(Id, mutation:mutate(Network)).
+%% Who lives on, the fittest first, and who does not. At least one lives.
+-spec select([{float(), Id}], Share :: float()) -> {Winners :: [Id, ...], Losers :: [Id]}.
+select(Rated, Share) ->
+    Ranked = [Id || {_, Id} <- lists:sort(fun({A, _}, {B, _}) -> A >= B end, Rated)],
+    lists:split(max(1, trunc(Share * length(Ranked))), Ranked).
 
-agent(Id, Network) ->
-    #agent{id = Id, fitness = xor_scape:fitness(Network), network = Network}.
-
-by_fitness(Agents) ->
-    lists:sort(fun(A, B) -> A#agent.fitness >= B#agent.fitness end, Agents).
+%% {Average, Deviation, Maximum, Minimum}; of nothing, zeros.
+-spec statistics([number()]) -> {float(), float(), number(), number()}.
+statistics([]) ->
+    {0.0, 0.0, 0.0, 0.0};
+statistics(Numbers) ->
+    Count = length(Numbers),
+    Average = lists:sum(Numbers) / Count,
+    Variance = lists:sum([math:pow(Number - Average, 2) || Number <- Numbers]) / Count,
+    {Average, math:sqrt(Variance), lists:max(Numbers), lists:min(Numbers)}.

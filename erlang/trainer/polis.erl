@@ -22,7 +22,12 @@ tables() ->
     [
         {experiment, record_info(fields, experiment)},
         {population, record_info(fields, population)},
-        {agent, record_info(fields, agent)}
+        {specie, record_info(fields, specie)},
+        {agent, record_info(fields, agent)},
+        {cortex, record_info(fields, cortex)},
+        {neuron, record_info(fields, neuron)},
+        {sensor, record_info(fields, sensor)},
+        {actuator, record_info(fields, actuator)}
     ].
 
 %% Throws the database away and makes an empty one.

@@ -69,6 +69,7 @@ def _play(trainer: Trainer, stage: Stage) -> tuple[Evidence, list[Verdict]]:
         jobs={plot.JOB_ID: {}},
         container_name=plot.CONTAINER_NAME,
         checkpoint_interval_seconds=plot.CHECKPOINT_INTERVAL_SECONDS,
+        stalled_after_seconds=plot.STALLED_AFTER_SECONDS,
         environment=dict(trainer.environment),
         **trainer.settings_with(_LAUNCHER),
     )

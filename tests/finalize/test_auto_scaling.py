@@ -1,12 +1,15 @@
 """The machine's Auto Scaling group launches no other machine exactly when none is to follow."""
 
+import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.agent_log import parse_log
 from tests.bucket import Bucket, sha256
 from tests.conftest import NewMachine
 from tests.dump_files import leave_checkpoint
@@ -15,6 +18,7 @@ from tests.finalize.conftest import NEWEST
 from tests.machine import Machine
 from tests.programs import exits
 from tests.s3_servers import S3Server
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -139,7 +143,7 @@ def test_the_group_stops_even_where_the_machine_stays_up(
 def test_the_third_fruitless_run_in_a_row_is_the_last(
     group: Group, machine_with: NewMachine, bucket: Bucket
 ) -> None:
-    machine = launched(group, machine_with)
+    machine = launched(group, machine_with, max_failed_runs=9)
     crash(machine)
     leave_checkpoint(machine, "none", NEWEST, b"population")
     (machine.checkpoint_dir / f"checkpoint-{NEWEST}.metadata.json").unlink()
@@ -154,6 +158,81 @@ def test_the_third_fruitless_run_in_a_row_is_the_last(
     assert len(bucket.runs()) == 5
     last = machine.events("TERMINATING")[-1]
     assert last.values["last_because"] == "runs in a row without a checkpoint: 3"
+    [given_up] = machine.events("JOB_GIVEN_UP")
+    assert given_up.values["reason"] == last.values["last_because"]
+    assert given_up.values["run_id"] == last.values["run_id"]
+
+
+def test_the_third_failed_run_in_a_row_is_the_last(
+    group: Group, machine_with: NewMachine, bucket: Bucket
+) -> None:
+    machine = launched(group, machine_with, max_fruitless_runs=9)
+    crash(machine)
+    machine.configure(trainer_command=["sleep", "60"], stalled_after_seconds=1)
+    assert machine.agent("run").code == 0
+    assert group.desired() == 1
+    assert not machine.events("JOB_GIVEN_UP")
+    crash(machine)
+    assert group.desired() == 0
+    [given_up] = machine.events("JOB_GIVEN_UP")
+    assert given_up.values["reason"] == "runs in a row that the trainer itself ended: 3"
+    run = bucket.runs()[-1]
+    assert run.endswith(f"run-{given_up.values['run_id']}/")
+    told = parse_log(bucket.read(f"{run}dxnn-run.log").decode())
+    assert "JOB_GIVEN_UP" in [event.state for event in told]
+    assert machine.events("TERMINATING")[-1].values["last_because"] == given_up.values["reason"]
+
+    crash(machine)  # started again on purpose: it trains, and gives up at once
+    assert len(machine.events("RUN_START")) == 4
+    assert len(machine.events("JOB_GIVEN_UP")) == 2
+    machine.configure(trainer_command=exits(0))
+    assert machine.agent("run").code == 0
+    assert bucket.sentinel(bucket.runs()[-1])["completion_status"] == "normal"
+
+
+def told_to_stop(machine: Machine, _: Bucket) -> None:
+    machine.configure(trainer_command=["sleep", "60"])
+    started = len(machine.events("RUN_START"))
+    running = machine.start("run")
+    wait_until(lambda: len(machine.events("RUN_START")) > started, "the trainer")
+    running.process.terminate()
+    assert running.result().code == 0
+
+
+def without_sentinel(_: Machine, bucket: Bucket) -> None:
+    bucket.delete(f"{bucket.runs()[-1]}_SUCCESS")
+
+
+def with_nonsense(_: Machine, bucket: Bucket) -> None:
+    bucket.put(f"{bucket.runs()[-1]}_SUCCESS", b"trainer_exit_1")
+
+
+@pytest.mark.parametrize("ends", [told_to_stop, without_sentinel, with_nonsense])
+def test_what_ends_a_row_of_failed_runs(
+    group: Group,
+    machine_with: NewMachine,
+    bucket: Bucket,
+    ends: Callable[[Machine, Bucket], None],
+) -> None:
+    machine = launched(group, machine_with, max_fruitless_runs=9)
+    crash(machine)
+    crash(machine)
+    ends(machine, bucket)
+    crash(machine)
+    assert group.desired() == 1
+    assert not machine.events("JOB_GIVEN_UP")
+
+
+def test_a_sentinel_that_can_not_be_read_ends_the_row_and_nothing_else(
+    group: Group, machine_with: NewMachine, bucket: Bucket, proxy: FaultProxy
+) -> None:
+    machine = launched(group, machine_with, max_fruitless_runs=9, max_failed_runs=2)
+    crash(machine)
+    earlier = f"{bucket.only_run()}_SUCCESS"
+    proxy.inject(lambda r: r.method == "GET" and r.key == earlier, slow_down)
+    crash(machine)
+    assert group.desired() == 1
+    assert bucket.sentinel(bucket.runs()[-1])["status"] == "success"
 
 
 def test_a_job_that_loses_three_machines_before_any_checkpoint_is_given_up(
@@ -165,6 +244,7 @@ def test_a_job_that_loses_three_machines_before_any_checkpoint_is_given_up(
     assert machine.agent("run").code == 0
     [refused] = machine.events("RUN_REFUSED")
     assert refused.values["reason"] == "runs in a row without a checkpoint: 3"
+    assert machine.events("JOB_GIVEN_UP")[0].values["run_id"] == refused.values["run_id"]
     assert not machine.events("RUN_START")
     assert group.desired() == 0
     sentinel = bucket.sentinel(bucket.runs()[-1])
@@ -232,6 +312,23 @@ def test_dry_run_says_whether_another_machine_is_to_follow(
     cut = machine.agent("finalize", "--dry-run", "--completion-status", "interrupted")
     assert "would be left to launch the next machine" in cut.out
     assert group.desired() == 1
+
+
+def test_dry_run_says_that_the_job_would_be_given_up(
+    group: Group, machine_with: NewMachine
+) -> None:
+    machine = launched(group, machine_with, max_failed_runs=2)
+    crash(machine)
+    assert machine.agent("restore").code == 0
+    failed = ("--dry-run", "--exit-code", "1")
+    shown = machine.agent("finalize", *failed, env={"COLUMNS": "200"}).out
+    assert "The job would be given up." in shown
+    assert "no other machine: runs in a row that the trainer itself ended: 2." in shown
+    plan = json.loads(machine.agent("finalize", *failed, "--json").out)
+    assert plan["gives_up"] is True
+    assert plan["last_because"] == "runs in a row that the trainer itself ended: 2"
+    other = machine.agent("finalize", "--dry-run", "--completion-status", "interrupted")
+    assert "given up" not in other.out
 
 
 def test_run_after_a_kill_between_success_and_poweroff_only_powers_off(

@@ -132,9 +132,16 @@ def test_spot_off_needs_no_bucket(machine_with: NewMachine, bucket: Bucket) -> N
     assert bucket.keys() == []
 
 
-def test_one_event_is_one_line_whatever_the_values(machine: Machine, bucket: Bucket) -> None:
+def test_one_event_is_one_line_whatever_the_values(
+    machine_with: NewMachine, bucket: Bucket
+) -> None:
     name = 'the "best" of = all \t é\u2028\\.txt'
-    machine.write_artifact(name, b"0.99")
+    writes = """
+        import pathlib, sys
+        pathlib.Path("benchmarks").mkdir()
+        pathlib.Path("benchmarks", sys.argv[1]).write_text("0.99")
+        """
+    machine = machine_with(trainer_command=python(writes, name))
     assert machine.agent("run").code == 0
     objects = [event.values["object"] for event in machine.events("UPLOAD_SUCCESS")]
     assert f"artifacts/benchmarks/{name}" in objects

@@ -51,6 +51,8 @@ WRONG: list[tuple[str, object, str]] = [
     ("checkpoint_keep", 2.5, "2.5"),
     ("checkpoint_interval_seconds", -300, "-300"),
     ("max_fruitless_runs", "three", "three"),
+    ("max_failed_runs", 0, "0"),
+    ("stalled_after_seconds", -1, "-1"),
     ("auto_terminate", "perhaps", "perhaps"),
     ("auto_terminate", 7, "7"),
     ("on_upload_failure", "panic", "panic"),

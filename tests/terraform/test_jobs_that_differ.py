@@ -29,6 +29,8 @@ SWEEP: dict[str, dict[str, Any]] = {
         "on_upload_failure": "terminate",
         "relaunch_on_interruption": False,
         "max_fruitless_runs": 1,
+        "max_failed_runs": 5,
+        "stalled_after_seconds": 0,
         "trainer_command": ["python3", "train.py", '--title=<"a" & b>', "é"],
         "trainer_directory": "/srv/my trainer",
         "checkpoint_command": ["save", "--to", "$DXNN_CHECKPOINT_PATH"],

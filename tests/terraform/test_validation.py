@@ -68,11 +68,16 @@ SHARED: dict[str, tuple[list[object], str]] = {
         ],
         "instance_types should be 1 to 40 different types, such as c6i.large.",
     ),
+    "max_failed_runs": ([*_COUNT], "max_failed_runs should be a whole number, at least 1."),
     "max_fruitless_runs": ([*_COUNT], "max_fruitless_runs should be a whole number, at least 1."),
     "on_upload_failure": (["", "stop", "Keep"], "on_upload_failure should be keep or terminate."),
     "poll_interval_seconds": (
         [0, -1, 60.5],
         "poll_interval_seconds should be more than 0 and at most 60.",
+    ),
+    "stalled_after_seconds": (
+        [-1, 0.5],
+        "stalled_after_seconds should be a whole number, at least 0; 0 means never.",
     ),
     "trainer_command": (
         _WORDS,
@@ -202,11 +207,13 @@ RIGHT: dict[str, list[object]] = {
     "checkpoint_interval_seconds": [0, 1],
     "checkpoint_keep": [1],
     "container_name": ["x" * 128, "0", "a._-"],
+    "max_failed_runs": [1],
     "max_fruitless_runs": [1],
     "on_upload_failure": ["keep", "terminate"],
     "poll_interval_seconds": [0.001, 60],
     "s3_bucket": ["abc", "x" * 63, "0.-9"],
     "s3_prefix": ["", "a/b/c", "!_.*'()-"],
+    "stalled_after_seconds": [0, 1],
     "trainer_command": [["<&>", "ü", "\t"]],
     "trainer_directory": ["/", "/home/me/my dxnn"],
 }

@@ -48,3 +48,33 @@ def test_a_run_was_cut_off_where_it_has_no_success() -> None:
     assert lineage.cut_off_before(past(r1="_SUCCESS", r2=LOG), NOW)
     assert lineage.cut_off_before(past(r2=f"{LOG} _FAILED_UPLOAD"), NOW)
     assert not lineage.cut_off_before(past(r1=LOG, r2=f"{LOG} _SUCCESS"), NOW)
+
+
+def test_failed_runs_are_counted_back_to_one_that_ended_otherwise() -> None:
+    runs = past(r1="_SUCCESS", r2="_SUCCESS", r3="_SUCCESS", r4="_SUCCESS", r9="_SUCCESS")
+    reasons = {
+        "20250111-143001Z": "trainer_exit_1",
+        "20250111-143002Z": "spot_interruption",
+        "20250111-143003Z": "trainer_stalled",
+        "20250111-143004Z": "trainer_exit_137",
+    }
+    asked: list[str] = []
+
+    def reason_of(run_id: str) -> str | None:
+        asked.append(run_id)
+        return reasons.get(run_id)
+
+    assert lineage.failed_before(runs, NOW, reason_of, 9) == 2
+    assert lineage.failed_before(runs[1:], "20250111-143003Z", reason_of, 9) == 0
+    del asked[:]
+    assert lineage.failed_before(runs, NOW, reason_of, 1) == 1
+    assert asked == ["20250111-143004Z"]  # and no more than it takes
+
+
+def test_a_run_that_says_nothing_ends_the_row_of_failed_ones() -> None:
+    def failed(_: str) -> str | None:
+        return "trainer_exit_1"
+
+    runs = past(r1="_SUCCESS", r2=f"{LOG} _FAILED_UPLOAD", r3="_SUCCESS")
+    assert lineage.failed_before(runs, NOW, failed, 9) == 1
+    assert lineage.failed_before(past(r1="_SUCCESS"), NOW, lambda _: None, 9) == 0

@@ -26,6 +26,22 @@ def test_a_crash_is_interrupted() -> None:
     assert judged(outcome.of_exit(3, None)) == ("interrupted", 3, "trainer_exit_3")
 
 
+def test_a_trainer_that_was_ended_since_it_stood_still_has_failed() -> None:
+    assert judged(outcome.of_exit(1, None, stalled=True)) == ("interrupted", 1, "trainer_stalled")
+    assert judged(outcome.of_exit(0, None, stalled=True)) == ("interrupted", 0, "trainer_stalled")
+
+
+def test_what_it_was_told_wins_over_standing_still() -> None:
+    told = outcome.of_exit(143, Stop("spot_interruption"), stalled=True)
+    assert judged(told) == ("interrupted", 143, "spot_interruption")
+
+
+def test_what_a_trainer_ends_itself_is_a_failure() -> None:
+    failures = ["trainer_exit_1", "trainer_exit_137", "trainer_stalled"]
+    others = ["training_completed", "spot_interruption", "signal_SIGTERM", "shutdown", "manual"]
+    assert [each for each in failures + others if outcome.is_failure(each)] == failures
+
+
 def test_a_signal_is_128_and_its_number() -> None:
     assert outcome.shell_code(-9) == 137
     assert judged(outcome.of_exit(137, None)) == ("interrupted", 137, "trainer_exit_137")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dxnn_agent import plan, settings
 from dxnn_agent.dumps import Dump
 from dxnn_agent.layout import DumpName
+from dxnn_agent.lineage import Streak
 from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.plan import Fate, FinalizePlan, Held, LocalFile, Stage
 from dxnn_agent.run_state import Phase, Run
@@ -22,6 +23,7 @@ NOW = datetime(2025, 1, 11, tzinfo=UTC)
 SHA = "ab" * 32
 COMPLETED = Outcome(CompletionStatus.NORMAL, 0, "training_completed")
 INTERRUPTED = Outcome(CompletionStatus.INTERRUPTED, 143, "spot_interruption")
+NO_STREAK = Streak(0, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def make(
     *,
     finalized_already: bool | None = False,
     outcome: Outcome = COMPLETED,
-    fruitless_runs: int | None = 0,
+    streak: Streak = NO_STREAK,
     options: Mapping[str, object] | None = None,
 ) -> FinalizePlan:
     required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
@@ -55,7 +57,7 @@ def make(
         log=LocalFile(Path("/log"), 1, SHA),
         stored=stored,
         finalized_already=finalized_already,
-        fruitless_runs=fruitless_runs,
+        streak=streak,
         poweroff=True,
         agent_version="0",
     )
@@ -168,28 +170,77 @@ def test_every_dump_is_planned_once_and_stages_never_go_back(which: list[tuple[s
 
 
 @pytest.mark.parametrize(
-    ("outcome", "fruitless_runs", "options", "because"),
+    ("outcome", "streak", "options", "because", "gives_up"),
     [
-        (COMPLETED, 0, {}, "the job is complete"),
-        (INTERRUPTED, 0, {}, None),
-        (INTERRUPTED, 2, {}, None),
-        (INTERRUPTED, 3, {}, "runs in a row without a checkpoint: 3"),
-        (INTERRUPTED, 1, {"max_fruitless_runs": 1}, "runs in a row without a checkpoint: 1"),
-        (INTERRUPTED, None, {}, None),
+        (COMPLETED, Streak(0, 0), {}, "the job is complete", False),
+        (INTERRUPTED, Streak(0, 0), {}, None, False),
+        (INTERRUPTED, Streak(2, 2), {}, None, False),
+        (INTERRUPTED, Streak(), {}, None, False),
+        (INTERRUPTED, Streak(3, 0), {}, "runs in a row without a checkpoint: 3", True),
         (
             INTERRUPTED,
-            0,
+            Streak(1, 0),
+            {"max_fruitless_runs": 1},
+            "runs in a row without a checkpoint: 1",
+            True,
+        ),
+        (INTERRUPTED, Streak(0, 3), {}, "runs in a row that the trainer itself ended: 3", True),
+        (
+            INTERRUPTED,
+            Streak(5, 5),
+            {"max_failed_runs": 5},
+            "runs in a row that the trainer itself ended: 5",
+            True,
+        ),
+        (
+            INTERRUPTED,
+            Streak(3, 3),
             {"relaunch_on_interruption": False},
             "relaunch_on_interruption is false",
+            False,
         ),
     ],
 )
 def test_when_no_machine_is_to_follow(
     outcome: Outcome,
-    fruitless_runs: int | None,
+    streak: Streak,
     options: dict[str, object],
     because: str | None,
+    *,
+    gives_up: bool,
 ) -> None:
-    made = make([], outcome=outcome, fruitless_runs=fruitless_runs, options=options)
-    assert made.last_because == because
+    made = make([], outcome=outcome, streak=streak, options=options)
+    assert (made.last_because, made.gives_up) == (because, gives_up)
     assert made.content()["last_because"] == because
+    assert made.content()["gives_up"] is gives_up
+
+
+ARTIFACT = {"artifacts/benchmarks/a": LocalFile(Path("/a"), 1, SHA)}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "artifacts", "globs", "warning"),
+    [
+        (
+            COMPLETED,
+            {},
+            ["benchmarks/**", "*.tsv"],
+            (
+                "no artifact: nothing that benchmarks/** or *.tsv names has changed since the run "
+                "began"
+            ),
+        ),
+        (COMPLETED, ARTIFACT, ["benchmarks/**"], None),
+        (COMPLETED, {}, [], None),
+        (INTERRUPTED, {}, ["benchmarks/**"], None),
+    ],
+)
+def test_a_completed_run_without_an_artifact_is_warned_of(
+    outcome: Outcome,
+    artifacts: dict[str, LocalFile],
+    globs: list[str],
+    warning: str | None,
+) -> None:
+    made = make([], artifacts, outcome=outcome, options={"artifacts": globs})
+    assert made.warning == warning
+    assert made.content()["warning"] == warning

@@ -78,6 +78,7 @@ def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) ->
             file=name.file,
             size=dump.size,
             seconds=time.monotonic() - began,
+            progress=dump.progress,
         )
         _prune(settings)
         return dump

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from dxnn_agent import (
     __version__,
+    artifacts,
     claim,
     dumps,
     interruption,
@@ -16,7 +17,8 @@ from dxnn_agent import (
     shipped,
 )
 from dxnn_agent.errors import UsageError
-from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome
+from dxnn_agent.lineage import Streak
+from dxnn_agent.outcome import MANUAL, CompletionStatus, Outcome, is_failure
 from dxnn_agent.plan import FinalizePlan, Held
 from dxnn_agent.run_state import Phase, Run
 from dxnn_agent.s3 import Bucket, S3Error
@@ -41,20 +43,20 @@ def dry_run(settings: Settings, given: Outcome | None) -> FinalizePlan:
     try:
         sentinel = bucket.read(key)
         stored = held(settings, run, bucket)
-        fruitless = fruitless_runs(settings, run, outcome, bucket, stored)
+        found = streak(settings, run, outcome, bucket, stored)
     except S3Error:
-        return draft(settings, run, outcome, bucket.name, None, None, finalized_already=None)
+        return draft(settings, run, outcome, bucket.name, None, Streak(), finalized_already=None)
     made = draft(
         settings,
         run,
         outcome,
         bucket.name,
         stored,
-        fruitless,
+        found,
         finalized_already=sentinel is not None,
     )
     if sentinel and (run.phase is Phase.DOWN or not run.wrote(sentinel[1])):
-        return replace(made, last_because=None, poweroff=False)
+        return replace(made, last_because=None, gives_up=False, poweroff=False)
     return made
 
 
@@ -64,25 +66,22 @@ def draft(
     outcome: Outcome,
     bucket: str,
     stored: dict[str, Held] | None,
-    fruitless: int | None,
+    found: Streak,
     *,
     finalized_already: bool | None,
 ) -> FinalizePlan:
-    """The plan for a run, from what lies on the disk and `stored`, what S3 holds.
-
-    `fruitless` is how many runs in a row, up to this one, leave no dump; None: not known.
-    """
+    """The plan for a run, from what lies on the disk and `stored`, what S3 holds."""
     return plan.make(
         settings,
         run,
         outcome,
         bucket=bucket,
         local_dumps=inventory.local_dumps(settings.checkpoint_dir),
-        artifacts=inventory.artifacts(settings.trainer_directory, settings.artifacts),
+        artifacts=artifacts.changed(settings, run),
         log=inventory.local_file(settings.log_file),
         stored=stored,
         finalized_already=finalized_already,
-        fruitless_runs=fruitless,
+        streak=found,
         poweroff=settings.auto_terminate,
         agent_version=__version__,
     )
@@ -101,13 +100,38 @@ def held(settings: Settings, run: Run, bucket: Bucket) -> dict[str, Held]:
     return inventory.stored(bucket, prefixes, shipped.remembered(settings.state_dir, bucket.name))
 
 
-def fruitless_runs(
+def streak(
     settings: Settings, run: Run, outcome: Outcome, bucket: Bucket, stored: dict[str, Held]
-) -> int:
-    """How many runs in a row, up to this one, leave no dump. Raises S3Error.
+) -> Streak:
+    """How many runs in a row, up to this one, were in vain. Raises S3Error.
 
-    The job's history is looked at only where it can matter: for an interrupted run with no dump.
+    The job's history is looked at only where it can matter: for an interrupted run with no dump,
+    and for one that the trainer itself ended.
     """
+    interrupted = outcome.completion_status is CompletionStatus.INTERRUPTED
+    fruitless = interrupted and not _has_dump(settings, run, stored)
+    failed = is_failure(outcome.reason)
+    if not fruitless and not failed:
+        return Streak(0, 0)
+    prefix = layout.job_prefix(settings.s3_prefix, run.job_id)
+    past = lineage.runs(bucket.list(prefix), prefix)
+
+    def reason_of(run_id: str) -> str | None:
+        key = layout.run_prefix(settings.s3_prefix, run.job_id, run_id) + layout.SUCCESS_NAME
+        try:
+            sentinel = bucket.read(key)
+        except S3Error:
+            return None
+        return str(dumps.parse_metadata(sentinel[0]).get("reason")) if sentinel else None
+
+    most = settings.max_failed_runs - 1
+    return Streak(
+        lineage.fruitless_before(past, run.run_id) + 1 if fruitless else 0,
+        lineage.failed_before(past, run.run_id, reason_of, most) + 1 if failed else 0,
+    )
+
+
+def _has_dump(settings: Settings, run: Run, stored: dict[str, Held]) -> bool:
     own = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     names = [key.removeprefix(own) for key in stored if key.startswith(own)]
     names += [
@@ -115,10 +139,7 @@ def fruitless_runs(
         for dump in dumps.lying_in(settings.checkpoint_dir)
         if dump.job_id in {None, run.job_id} and dumps.home_of(dump, run) == run.run_id
     ]
-    if outcome.completion_status is CompletionStatus.NORMAL or any(map(layout.dump_name, names)):
-        return 0
-    prefix = layout.job_prefix(settings.s3_prefix, run.job_id)
-    return lineage.fruitless_before(lineage.runs(bucket.list(prefix), prefix), run.run_id) + 1
+    return any(map(layout.dump_name, names))
 
 
 def outcome_of(settings: Settings, run: Run, given: Outcome | None) -> Outcome:

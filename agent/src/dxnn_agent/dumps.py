@@ -51,6 +51,11 @@ class Dump:
         checksum = _text(self.described.get("sha256"))
         return checksum if checksum and self.described.get("size") == self.size else None
 
+    @property
+    def progress(self) -> str | None:
+        """How far the trainer was, in words; None where nothing says so."""
+        return progress_of(self.described)
+
 
 def lying_in(directory: Path) -> list[Dump]:
     """All dumps of a directory, newest first; none where there is no such directory."""
@@ -114,6 +119,24 @@ def parse_metadata(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
+
+
+def progress_of(described: Mapping[str, Any]) -> str | None:
+    """Put into words what metadata says of the trainer's progress: names and values, or a text."""
+    progress = described.get("progress")
+    if isinstance(progress, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_short(v)}" for name, v in progress.items())
+    return _text(progress)
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def references_checked(described: Mapping[str, Any]) -> bool:
+    """Whether the dump was seen to name nothing that it does not hold when it was taken."""
+    checked = described.get("checked")
+    return isinstance(checked, list) and "references" in checked
 
 
 def to_json(content: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,31 +13,49 @@ from typing import Any
 
 from dxnn_agent.errors import CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.owner import Owner
+from dxnn_agent.settings import Settings
 
 _COOKIE_NAME = ".erlang.cookie"
 
-# mnesia:backup/1 writes every table as of one moment; the live directory may be torn at any.
-# https://www.erlang.org/doc/apps/mnesia/mnesia.html#backup/1
-# The answer is JSON in which every text is a list of code points, so that nothing needs escaping.
-_BACKUP = """
-Text = fun(Letters) -> [$[, lists:join($,, [integer_to_list(L) || L <- Letters]), $]] end,
-Field = fun(Name, Value) -> [$", Name, $", $:, Value] end,
-Size = fun(T) -> integer_to_list(mnesia:table_info(T, size)) end,
-Table = fun(T) -> [$[, Text(atom_to_list(T)), $,, Size(T), $]] end,
-Failed = fun(Reason) -> Field("error", Text(lists:flatten(io_lib:format("~0tp", [Reason])))) end,
-Answer =
-    try mnesia:backup(%s) of
-        ok ->
-            Tables = lists:delete(schema, lists:sort(mnesia:system_info(tables))),
-            [Field("otp_release", Text(erlang:system_info(otp_release))), $,,
-             Field("node", Text(atom_to_list(node()))), $,,
-             Field("tables", [$[, lists:join($,, [Table(T) || T <- Tables]), $]])];
-        {error, Refusal} -> Failed(Refusal)
-    catch
-        _:Crash -> Failed(Crash)
-    end,
-io:put_chars([${, Answer, $}, $\\n]).
+# Our launcher's node takes its dumps itself, and reads them back. Any other node is asked for what
+# every mnesia can do: a backup of all tables as of one moment, which the live directory is not,
+# with tables in memory as they are now; and how many records of each are in it.
+# https://www.erlang.org/doc/apps/mnesia/mnesia.html#activate_checkpoint/1
+_BACKUP = r"""
+File = %s,
+Letter = fun(C) when C >= 32, C < 127, C =/= $", C =/= $\\ -> C;
+            (C) -> io_lib:format("\\u~4.16.0b", [C band 16#ffff]) end,
+Text = fun(Letters) -> [$", lists:map(Letter, Letters), $"] end,
+Object = fun(Members) ->
+    [${, lists:join($,, [[Text(Name), $:, Value] || {Name, Value} <- Members]), $}] end,
+Failed = fun(Why) -> [{"error", Text(lists:flatten(io_lib:format("~0tp", [Why])))}] end,
+Take = fun({schema, Table, _} = Item, Held) -> {[Item], Held#{Table => #{}}};
+          ({Table, Key} = Item, Held) ->
+              {[Item], maps:update_with(Table, fun(Keys) -> maps:remove(Key, Keys) end, Held)};
+          (Item, Held) ->
+              Key = element(2, Item),
+              Put = fun(Keys) -> Keys#{Key => [held | maps:get(Key, Keys, [])]} end,
+              {[Item], maps:update_with(element(1, Item), Put, Held)} end,
+Backup = fun() ->
+    All = [{max, mnesia:system_info(tables)}, {ram_overrides_dump, true}],
+    {ok, Checkpoint, _} = mnesia:activate_checkpoint(All),
+    ok = mnesia:backup_checkpoint(Checkpoint, File),
+    mnesia:deactivate_checkpoint(Checkpoint),
+    {ok, Held} = mnesia:traverse_backup(File, mnesia_backup, none, read_only, Take, #{}),
+    Tables = lists:sort(maps:to_list(maps:remove(schema, Held))),
+    Size = fun(Keys) -> integer_to_list(length(lists:append(maps:values(Keys)))) end,
+    Sizes = [{atom_to_list(T), Size(Keys)} || {T, Keys} <- Tables],
+    [{"otp_release", Text(erlang:system_info(otp_release))},
+     {"node", Text(atom_to_list(node()))}, {"tables", Object(Sizes)}] end,
+case code:ensure_loaded(dxnn_checkpoint) of
+    {module, _} -> io:put_chars(dxnn_checkpoint:take(File, %d));
+    {error, _} -> io:put_chars([Object(try Backup() catch _:Why -> Failed(Why) end), $\n])
+end.
 """
+# What our node leaves of a dump's time to be read back in, so that its answer still arrives.
+_ANSWERED_WITHIN_SECONDS = 1.0
+_CHECK = "dxnn-check"
+_CHECKED_WITHIN_SECONDS = 900
 
 
 def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner) -> dict[str, Any]:
@@ -47,7 +66,8 @@ def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner
     """
     arguments = ["-name", node, "-timeout", str(max(1, round(seconds)))]
     arguments += ["-R", "-e", "-fetch_stdout", "-no_result_term"]
-    expressions = _BACKUP % json.dumps([ord(letter) for letter in str(path)])
+    milliseconds = max(0, round((seconds - _ANSWERED_WITHIN_SECONDS) * 1000))
+    expressions = _BACKUP % ([ord(letter) for letter in str(path)], milliseconds)
     with _home_with(cookie_file) as home:
         try:
             done = subprocess.run(
@@ -74,12 +94,40 @@ def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner
         said = (done.stderr or done.stdout).strip() or f"erl_call ended with {done.returncode}"
         raise CheckpointError(f"Erlang node {node} gave no dump: {said}") from error
     if "error" in answer:
-        raise CheckpointError(f"mnesia of {node} gave no dump: {_text(answer['error'])}")
-    return {
-        "otp_release": _text(answer["otp_release"]),
-        "node": _text(answer["node"]),
-        "tables": {_text(name): size for name, size in answer["tables"]},
-    }
+        raise CheckpointError(f"mnesia of {node} gave no dump: {answer['error']}")
+    return dict(answer)
+
+
+def why_no_trainer_starts_from(dump: Path, settings: Settings, *, checked: bool) -> str | None:
+    """Say why the trainer that lies here could not start from a dump of mnesia.
+
+    None where it could, and where nobody can tell: `dxnn-check`, beside the launcher, looks whether
+    the dump has the fields of the trainer's records and whether what it names is there; the latter
+    only where that was not `checked` when the dump was taken.
+    """
+    launcher = shutil.which(settings.trainer_command[0])
+    program = Path(launcher).with_name(_CHECK) if launcher else None
+    if program is None or not program.is_file():
+        return None
+    depth = ["--schema-only"] if checked else []
+    try:
+        done = subprocess.run(
+            [program, *depth, "--trainer", settings.trainer_directory, dump],
+            env={"HOME": "/", **os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_CHECKED_WITHIN_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{_CHECK} can't tell: {error}"
+    if done.returncode == 0:
+        return None
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    said = lines[-1] if lines else f"{_CHECK} ended with {done.returncode}"
+    return said.removeprefix(f"{_CHECK}: ")
 
 
 def make_cookie(cookie_file: Path) -> None:
@@ -108,7 +156,3 @@ def _home_with(cookie_file: Path) -> Iterator[Path]:
         with suppress(OSError):
             (Path(home) / _COOKIE_NAME).symlink_to(cookie_file)
         yield Path(home)
-
-
-def _text(code_points: list[int]) -> str:
-    return "".join(map(chr, code_points))

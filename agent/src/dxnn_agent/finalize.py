@@ -27,6 +27,7 @@ from dxnn_agent import (
 from dxnn_agent.auto_scaling import GroupError
 from dxnn_agent.carry_out import IncompleteError
 from dxnn_agent.errors import ExitCode, LockedError
+from dxnn_agent.lineage import Streak
 from dxnn_agent.log import Log, State
 from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.plan import FinalizePlan, Held, Sentinel
@@ -97,27 +98,28 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     sentinel_key = f"{prefix}{layout.SUCCESS_NAME}"
     stored: dict[str, Held] | None = None  # writing may be allowed where reading is not
-    fruitless: int | None = None
+    streak = Streak()
     try:
         sentinel = _read(line, layout.SUCCESS_NAME, lambda: line.bucket.read(sentinel_key))
         if sentinel:
             return _skip(settings, run, sentinel, line)
         # Before anything is counted: from now on `checkpoint` adds nothing to the run.
         run = _sign(settings, run, outcome)
-        stored, fruitless = _read(
-            line, "listing", lambda: _look(settings, run, outcome, line.bucket)
-        )
+        stored, streak = _read(line, "listing", lambda: _look(settings, run, outcome, line.bucket))
     except S3Error as error:
         run = _sign(settings, run, outcome)
         if not error.denied:
             made = draft.draft(
-                settings, run, outcome, line.bucket.name, None, None, finalized_already=None
+                settings, run, outcome, line.bucket.name, None, streak, finalized_already=None
             )
             missing = [planned.key for planned in made.objects]
             return _fail(settings, made, line, IncompleteError(str(error), missing))
     made = draft.draft(
-        settings, run, outcome, line.bucket.name, stored, fruitless, finalized_already=False
+        settings, run, outcome, line.bucket.name, stored, streak, finalized_already=False
     )
+    if made.gives_up:
+        # Before the log is sent, which is all that can be read of it once the machine is gone.
+        line.log(State.JOB_GIVEN_UP, run_id=run.run_id, reason=made.last_because)
     try:
         with progress.shown(made, line) as watched:
             manifest_sha256 = carry_out.carry_out(made, watched, run.signature or "")
@@ -135,15 +137,16 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
         completion_status=outcome.completion_status,
         exit_code=outcome.exit_code,
         reason=outcome.reason,
+        warning=made.warning,
     )
     return _leave(settings, run, made.last_because, line.log)
 
 
 def _look(
     settings: Settings, run: Run, outcome: Outcome, bucket: Bucket
-) -> tuple[dict[str, Held], int]:
+) -> tuple[dict[str, Held], Streak]:
     stored = draft.held(settings, run, bucket)
-    return stored, draft.fruitless_runs(settings, run, outcome, bucket, stored)
+    return stored, draft.streak(settings, run, outcome, bucket, stored)
 
 
 def _skip(
@@ -159,12 +162,11 @@ def _skip(
     run_state.update(settings.state_dir, run.run_id, phase=Phase.FINALIZED)
     outcome = draft.outcome_of(settings, run, None)  # as it was when the sentinel was signed
     complete = outcome.completion_status is CompletionStatus.NORMAL
-    fruitless: int | None
     try:
-        _, fruitless = _read(line, "listing", lambda: _look(settings, run, outcome, line.bucket))
+        _, streak = _read(line, "listing", lambda: _look(settings, run, outcome, line.bucket))
     except S3Error:
-        fruitless = None  # the job trains on, at worst once more in vain
-    because = plan.last_because(settings, complete=complete, fruitless_runs=fruitless)
+        streak = Streak()  # the job trains on, at worst once more in vain
+    because = plan.last_because(settings, complete=complete, streak=streak)
     return _leave(settings, run, because, line.log)
 
 
@@ -258,7 +260,7 @@ def _fail(settings: Settings, made: FinalizePlan, line: Line, error: IncompleteE
         error=str(error),
     )
     if settings.on_upload_failure == "terminate":
-        because = plan.last_because(settings, complete=False, fruitless_runs=None)
+        because = plan.last_because(settings, complete=False, streak=Streak())
         with contextlib.suppress(GroupError):  # nothing is left to be decided by it
             auto_scaling.stand_down(made.sentinel.instance_id if because else None)
         line.log(State.TERMINATING, run_id=made.run_id)

@@ -1,11 +1,10 @@
 """What lies on the instance and in S3, gathered for the plan."""
 
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dxnn_agent import dumps, layout
+from dxnn_agent import dumps
 from dxnn_agent.dumps import Dump
 from dxnn_agent.plan import Held, LocalFile
 from dxnn_agent.s3 import Bucket, Stored
@@ -17,26 +16,6 @@ _PARALLEL_QUESTIONS = 8
 def local_dumps(directory: Path) -> list[tuple[Dump, str | None]]:
     """Every dump, newest first, with its checksum: the one written down, else computed now."""
     return [(dump, dump.sha256 or _checksum(dump.path)) for dump in dumps.lying_in(directory)]
-
-
-def artifacts(directory: Path, globs: Iterable[str]) -> dict[str, LocalFile]:
-    """The files below the trainer's directory that the globs name, by their name within the run.
-
-    Links that lead out of the directory are left alone: the trainer may not be allowed to read what
-    the agent can.
-    """
-    root = directory.resolve()
-    found: dict[str, LocalFile] = {}
-    for pattern in globs:
-        # Until Python 3.13 a final ** names folders only.
-        whole = f"{pattern}/*" if pattern.endswith("**") else pattern
-        for path in directory.glob(whole):
-            if path.is_file() and path.resolve().is_relative_to(root):
-                relative = os.fsencode(path.relative_to(directory)).decode(
-                    "utf-8", "backslashreplace"
-                )
-                found[layout.ARTIFACTS_PREFIX + relative] = local_file(path)
-    return found
 
 
 def local_file(path: Path) -> LocalFile:

@@ -16,7 +16,10 @@ class CompletionStatus(StrEnum):
 
 
 TRAINING_COMPLETED = "training_completed"
+TRAINER_STALLED = "trainer_stalled"
 MANUAL = "manual"
+
+_TRAINER_EXIT = "trainer_exit_"
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,25 @@ def shell_code(returncode: int) -> int:
     return 128 - returncode if returncode < 0 else returncode
 
 
-def of_exit(exit_code: int, stop: Stop | None) -> Outcome:
-    """Judge a trainer that exited; `stop` is what it was told before it did."""
+def of_exit(exit_code: int, stop: Stop | None, *, stalled: bool = False) -> Outcome:
+    """Judge a trainer that exited; `stop` is what it was told before it did.
+
+    One that is `stalled` was ended since it stood still, by its launcher or by us.
+    """
     if stop is not None:
         return Outcome(
             CompletionStatus.INTERRUPTED, exit_code, stop.reason, notice_time=stop.notice_time
         )
+    if stalled:
+        return Outcome(CompletionStatus.INTERRUPTED, exit_code, TRAINER_STALLED)
     if exit_code == 0:
         return Outcome(CompletionStatus.NORMAL, 0, TRAINING_COMPLETED)
-    return Outcome(CompletionStatus.INTERRUPTED, exit_code, f"trainer_exit_{exit_code}")
+    return Outcome(CompletionStatus.INTERRUPTED, exit_code, f"{_TRAINER_EXIT}{exit_code}")
+
+
+def is_failure(reason: str) -> bool:
+    """Whether the trainer itself ended a run of that reason, by crashing or by standing still."""
+    return reason == TRAINER_STALLED or reason.startswith(_TRAINER_EXIT)
 
 
 def of_signal(number: int) -> Stop:
@@ -81,7 +94,7 @@ def of_words(status: str | None, code: str | None) -> Outcome | None:
             )
         return of_exit(0, None)
     if status == CompletionStatus.INTERRUPTED:
-        reason = f"trainer_exit_{exit_code}" if exit_code else MANUAL
+        reason = f"{_TRAINER_EXIT}{exit_code}" if exit_code else MANUAL
         return Outcome(CompletionStatus.INTERRUPTED, exit_code, reason)
     raise UsageError(
         f"completion status {status!r} (--completion-status or COMPLETION_STATUS): "

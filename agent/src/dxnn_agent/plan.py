@@ -10,6 +10,7 @@ from typing import Any
 
 from dxnn_agent import dumps, layout
 from dxnn_agent.dumps import Dump
+from dxnn_agent.lineage import Streak
 from dxnn_agent.outcome import CompletionStatus, Outcome
 from dxnn_agent.run_state import Run
 from dxnn_agent.settings import Settings
@@ -124,7 +125,8 @@ class FinalizePlan:
     """Everything that a finalization will do, in order.
 
     `last_because` says why the job's Auto Scaling group is told to launch no other machine; None
-    where it is left to.
+    where it is left to. `gives_up` is whether that is since the job trains in vain. `warning` is
+    what whoever looks at the run should know.
     """
 
     run_id: str
@@ -134,6 +136,8 @@ class FinalizePlan:
     objects: tuple[PlannedObject, ...]
     sentinel: Sentinel
     last_because: str | None
+    gives_up: bool
+    warning: str | None
     poweroff: bool
     poweroff_command: tuple[str, ...]
 
@@ -160,6 +164,8 @@ class FinalizePlan:
             "sentinel_key": self.sentinel_key,
             "sentinel": self.sentinel.content(),
             "last_because": self.last_because,
+            "gives_up": self.gives_up,
+            "warning": self.warning,
             "poweroff": self.poweroff,
             "poweroff_command": list(self.poweroff_command),
         }
@@ -176,17 +182,17 @@ def make(
     log: LocalFile,
     stored: Mapping[str, Held] | None,
     finalized_already: bool | None,
-    fruitless_runs: int | None,
+    streak: Streak,
     poweroff: bool,
     agent_version: str,
 ) -> FinalizePlan:
     """Decide what finalize does.
 
     `local_dumps` are dumps, newest first, with their checksums; `artifacts` are by name within the
-    run; `stored` is what S3 holds by key, None where S3 was not asked or did not answer;
-    `fruitless_runs` is how many runs in a row, up to this one, leave no dump, None where that is
-    not known.
+    run; `stored` is what S3 holds by key, None where S3 was not asked or did not answer.
     """
+    complete = outcome.completion_status is CompletionStatus.NORMAL
+    because = last_because(settings, complete=complete, streak=streak)
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     objects = [
         *_dumps(settings, run, local_dumps),
@@ -218,28 +224,39 @@ def make(
             margin_seconds=None,
             agent_version=agent_version,
         ),
-        last_because=last_because(
-            settings,
-            complete=outcome.completion_status is CompletionStatus.NORMAL,
-            fruitless_runs=fruitless_runs,
-        ),
+        last_because=because,
+        gives_up=because is not None and because == _in_vain(settings, streak),
+        warning=_warning(settings, prefix, objects) if complete else None,
         poweroff=poweroff,
         poweroff_command=tuple(settings.poweroff_command),
     )
 
 
-def last_because(settings: Settings, *, complete: bool, fruitless_runs: int | None) -> str | None:
-    """Why no machine after this one should train the job; None where one should.
-
-    `fruitless_runs` is how many runs in a row, up to this one, leave no dump; None: not known.
-    """
+def last_because(settings: Settings, *, complete: bool, streak: Streak) -> str | None:
+    """Why no machine after this one should train the job; None where one should."""
     if complete:
         return "the job is complete"
     if not settings.relaunch_on_interruption:
         return "relaunch_on_interruption is false"
-    if fruitless_runs is not None and fruitless_runs >= settings.max_fruitless_runs:
-        return f"runs in a row without a checkpoint: {fruitless_runs}"
+    return _in_vain(settings, streak)
+
+
+def _in_vain(settings: Settings, streak: Streak) -> str | None:
+    """Why a job is given up that is not complete; None where it is not."""
+    if streak.failed is not None and streak.failed >= settings.max_failed_runs:
+        return f"runs in a row that the trainer itself ended: {streak.failed}"
+    if streak.fruitless is not None and streak.fruitless >= settings.max_fruitless_runs:
+        return f"runs in a row without a checkpoint: {streak.fruitless}"
     return None
+
+
+def _warning(settings: Settings, prefix: str, objects: Iterable[PlannedObject]) -> str | None:
+    """What to think of a completed run that leaves no artifact, though some are wanted."""
+    place = f"{prefix}{layout.ARTIFACTS_PREFIX}"
+    if not settings.artifacts or any(planned.key.startswith(place) for planned in objects):
+        return None
+    globs = " or ".join(settings.artifacts)
+    return f"no artifact: nothing that {globs} names has changed since the run began"
 
 
 def _dumps(

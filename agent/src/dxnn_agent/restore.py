@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from dxnn_agent import claim, dumps, layout, retry, run_state
+from dxnn_agent import claim, dumps, erlang, layout, retry, run_state
 from dxnn_agent.errors import RestoreRefusedError
 from dxnn_agent.layout import DumpName
 from dxnn_agent.log import Log, State
@@ -105,7 +105,7 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
         return _answered(settings, run)
     problems = []
     for candidate in found:
-        problem = _fetch(settings, log, bucket, candidate)
+        described, problem = _fetch(settings, log, bucket, candidate)
         if problem is None:
             path = settings.state_dir / RESTORE_DIRECTORY / candidate.name.file
             log(
@@ -115,8 +115,16 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
                 file=candidate.name.file,
                 size=path.stat().st_size,
                 path=path,
+                progress=dumps.progress_of(described),
             )
             return _answered(settings, run, parent=candidate.run_id, path=path)
+        log(
+            State.RESTORE_SKIPPED,
+            run_id=run.run_id,
+            parent_run_id=candidate.run_id,
+            file=candidate.name.file,
+            error=problem,
+        )
         problems.append(f"run-{candidate.run_id}/{candidate.name.file}: {problem}")
     raise RestoreRefusedError(
         f"none of the {len(found)} dumps of job {run.job_id} verifies; {problems[0]}; "
@@ -124,8 +132,10 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
     )
 
 
-def _fetch(settings: Settings, log: Log, bucket: Bucket | None, candidate: Candidate) -> str | None:
-    """Put a dump into place if it verifies; otherwise say what is wrong with it."""
+def _fetch(
+    settings: Settings, log: Log, bucket: Bucket | None, candidate: Candidate
+) -> tuple[Mapping[str, Any], str | None]:
+    """Put a dump into place if it verifies; give its metadata, and what is wrong with it if not."""
     directory = settings.state_dir / RESTORE_DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{candidate.name.file}.tmp"
@@ -138,14 +148,14 @@ def _fetch(settings: Settings, log: Log, bucket: Bucket | None, candidate: Candi
             described = _described(settings, log, s3, key, candidate.name)
             if "sha256" in described:
                 _insist(settings, log, s3, candidate.name.file, lambda: s3.download(key, temporary))
-        problem = _problem(described, temporary)
+        problem = _problem(described, temporary) or _unfit(settings, described, temporary)
         if problem:
-            return problem
+            return described, problem
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.rename(directory / candidate.name.file)
         run_state.sync_directory(directory)
-        return None
+        return described, None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -172,6 +182,14 @@ def _problem(described: Mapping[str, Any], file: Path) -> str | None:
     if dumps.sha256_of(file) != described["sha256"]:
         return "its SHA-256 is not what its metadata says"
     return None
+
+
+def _unfit(settings: Settings, described: Mapping[str, Any], file: Path) -> str | None:
+    """Say why the trainer could not start from a dump whose bytes are right."""
+    if settings.checkpoint_command:
+        return None  # only its own trainer knows what such a dump is
+    checked = dumps.references_checked(described)
+    return erlang.why_no_trainer_starts_from(file, settings, checked=checked)
 
 
 def _insist(

@@ -3,10 +3,12 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from dxnn_agent import (
+    artifacts,
     claim,
     erlang,
     finalize,
@@ -19,6 +21,7 @@ from dxnn_agent import (
     outcome,
     restore,
     run_state,
+    stalled,
     trainer,
 )
 from dxnn_agent.errors import AgentError, ExitCode, LockedError, UsageError
@@ -28,11 +31,14 @@ from dxnn_agent.outcome import CompletionStatus, Outcome, Stop
 from dxnn_agent.run_state import Phase, Run
 from dxnn_agent.s3 import Bucket, S3Error
 from dxnn_agent.settings import Settings
+from dxnn_agent.trainer_output import TrainerOutput
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
 _ORPHAN_GRACE_SECONDS = 5.0
+_STALLED_GRACE_SECONDS = 10.0
+_LAST_OUTPUT_SECONDS = 1.0
 
 
 class Told:
@@ -167,16 +173,22 @@ def _recorded(current: Run) -> Outcome | None:
 def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
     if settings.checkpoint_command is None:
         erlang.make_cookie(settings.erlang_cookie_file)
+    if current.phase is not Phase.TRAINING:
+        artifacts.note(settings, current)
     path = restore.newest_of(settings, current)
     started = run_state.update(settings.state_dir, current.run_id, restore_path=path) or current
     process = trainer.start(settings, started)
+    output = TrainerOutput(cast("IO[bytes]", process.stdout))
     told.trainer = process
+    started = replace(
+        started, trainer_pid=process.pid, trainer_started=trainer.started_at(process.pid)
+    )
     run_state.update(
         settings.state_dir,
         current.run_id,
         phase=Phase.TRAINING,
-        trainer_pid=process.pid,
-        trainer_started=trainer.started_at(process.pid),
+        trainer_pid=started.trainer_pid,
+        trainer_started=started.trainer_started,
     )
     if told.first:
         told.hear(told.first)  # it came before there was a trainer to pass it to
@@ -189,11 +201,7 @@ def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
         restore_path=path,
         pid=process.pid,
     )
-    exit_code = outcome.shell_code(process.wait())
-    trainer.signal_group(process.pid, signal.SIGKILL)  # what it left behind
-    standing = interruption.standing(settings.state_dir)
-    stop = (standing.stop if standing else None) or told.stop
-    ended = outcome.of_exit(exit_code, stop)
+    ended = _await(settings, started, process, output, told, log)
     run_state.update(
         settings.state_dir,
         current.run_id,
@@ -206,8 +214,38 @@ def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
         State.RUN_EXIT,
         run_id=current.run_id,
         container_name=settings.container_name,
-        exit_code=exit_code,
+        exit_code=ended.exit_code,
         completion_status=ended.completion_status,
         reason=ended.reason,
+        error=output.last_line() if ended.exit_code and outcome.is_failure(ended.reason) else None,
     )
     return ended
+
+
+def _await(
+    settings: Settings,
+    run: Run,
+    process: "Popen[bytes]",
+    output: TrainerOutput,
+    told: Told,
+    log: Log,
+) -> Outcome:
+    """Wait for the trainer, end it where it stands still, and judge how it ended."""
+
+    def leaving() -> bool:
+        return told.first is not None or interruption.standing(settings.state_dir) is not None
+
+    found = stalled.wait(settings, run, process, output, leaving)
+    if found:
+        log(State.TRAINER_STALLED, run_id=run.run_id, error=found)
+        trainer.stop(run, _STALLED_GRACE_SECONDS)
+    exit_code = outcome.shell_code(process.wait())
+    trainer.signal_group(process.pid, signal.SIGKILL)  # what it left behind
+    output.await_end(_LAST_OUTPUT_SECONDS)
+    standing = interruption.standing(settings.state_dir)
+    stop = (standing.stop if standing else None) or told.stop
+    if exit_code == stalled.LAUNCHERS_EXIT_CODE and stop is None and found is None:
+        found = stalled.said_by_launcher(output.lines())
+        if found:
+            log(State.TRAINER_STALLED, run_id=run.run_id, error=found)
+    return outcome.of_exit(exit_code, stop, stalled=found is not None)

@@ -130,6 +130,12 @@ class Settings(BaseModel):
     max_fruitless_runs: Annotated[int, Field(ge=1)] = Field(
         3, description="Runs in a row without a new checkpoint after which a job is given up."
     )
+    max_failed_runs: Annotated[int, Field(ge=1)] = Field(
+        3, description="Runs in a row that the trainer itself ended after which a job is given up."
+    )
+    stalled_after_seconds: Annotated[int, Field(ge=0)] = Field(
+        1800, description="A trainer without progress for so long is ended, and failed; 0: never."
+    )
     trainer_command: _Words = Field(
         ["/opt/dxnn-agent/erlang/bin/dxnn-train"], description="The trainer, as a list of words."
     )
@@ -142,7 +148,9 @@ class Settings(BaseModel):
         "left out, the Erlang node is asked.",
     )
     artifacts: list[_Glob] = Field(
-        ["benchmarks/**"], description="Globs below trainer_directory of what finalize uploads."
+        ["benchmarks/**"],
+        description="Globs below trainer_directory of what finalize uploads where the run "
+        "changed it.",
     )
     checkpoint_dir: _File = Field(
         Path("/var/lib/dxnn/checkpoints"), description="Where dumps lie on the instance."

@@ -43,6 +43,10 @@ def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
     console.print("\n_SUCCESS would say (null where only the upload itself can tell):")
     console.print(Text(json.dumps(made.sentinel.content(), indent=4)), soft_wrap=True)
     console.print()
+    if made.warning:
+        console.print(Text(f"FINALIZE_SUCCESS would warn: {made.warning}."), soft_wrap=True)
+    if made.gives_up:
+        console.print("The job would be given up.")
     console.print(Text(_group(made)), soft_wrap=True)
     console.print(Text(_power(made)), soft_wrap=True)
     for path in (settings.log_file, settings.lock_file, settings.state_dir):

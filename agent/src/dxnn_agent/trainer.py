@@ -1,6 +1,7 @@
 """The trainer's process: started, signalled and recognised again by its process group."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ def environment(settings: Settings, run: Run) -> dict[str, str]:
         "DXNN_CHECKPOINT_DIR": str(settings.checkpoint_dir),
         "DXNN_ERLANG_NODE": settings.erlang_node,
         "DXNN_ERLANG_COOKIE_FILE": str(settings.erlang_cookie_file),
+        "DXNN_STALLED_AFTER_SECONDS": str(settings.stalled_after_seconds),
     }
     if run.restore_path:
         told["DXNN_RESTORE_PATH"] = run.restore_path
@@ -42,16 +44,39 @@ def program(command: Sequence[str], directory: Path, setting: str) -> str:
 
 
 def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
-    """Start the trainer directly, in a process group of its own and as its folder's owner."""
+    """Start the trainer directly, in a process group of its own and as its folder's owner.
+
+    All that it prints goes into one pipe, the process's `stdout`.
+    """
     found = program(settings.trainer_command, settings.trainer_directory, "trainer_command")
     user = owner.of(settings.trainer_directory)
     return subprocess.Popen(
         user.command(found, settings.trainer_command[1:]),
         cwd=settings.trainer_directory,
         env=environment(settings, run) | user.environment,
+        bufsize=0,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         process_group=0,
     )
+
+
+def exits_within(process: subprocess.Popen[bytes], seconds: float | None) -> bool:
+    """Sleep until the trainer exits, for no longer than that; whether it did.
+
+    Popen.wait would look twenty times a second.
+    """
+    if process.poll() is not None:
+        return True
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True  # the handler of a signal has seen it exit meanwhile
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
 
 
 def signal_group(leader: int, number: int) -> None:

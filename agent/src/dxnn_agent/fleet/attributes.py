@@ -24,6 +24,8 @@ class _Anywhere(TypedDict, total=False):
     on_upload_failure: Literal["keep", "terminate"]
     relaunch_on_interruption: bool
     max_fruitless_runs: int
+    max_failed_runs: int
+    stalled_after_seconds: int
     trainer_command: list[str]
     trainer_directory: str
     checkpoint_command: list[str]
