@@ -1,15 +1,14 @@
 """What holds for every job that has come to its end, whatever happened to it on the way."""
 
-import subprocess
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from rehearsal import contract, s3_rules
+from rehearsal import contract, experiment, s3_rules
 from rehearsal.evidence import Evidence
-from rehearsal.progress import Position, xor_positions
 from rehearsal.runs import DUMP, FAILED, SUCCESS, StoredRun, Story
 from tests.machines.jobs import GENERATIONS, REPORT, RUNS, Job
+from tests.machines.positions import EVALUATIONS, Position, positions
 
 _OF_EACH_RUN = (
     "objects lie where the layout says, and no others",
@@ -20,19 +19,6 @@ _OF_A_RUN_IN_ONE_GO = (
     "log, manifest and _SUCCESS were written last, in that order",
     "nothing was written twice, _SUCCESS least of all",
 )
-
-# Prints run and generation of the population in a mnesia backup. What changed while it was written
-# is there once as it came, once as {Table, Key} to be deleted, and once as it was: the last holds.
-_POSITION = """
-[File] = init:get_plain_arguments(),
-{ok, Found} = mnesia:traverse_backup(File, mnesia_backup, dummy, read_only,
-    fun(Record, Positions) when element(1, Record) =:= population, tuple_size(Record) > 3 ->
-            {[Record], [{element(3, Record), element(4, Record)} | Positions]};
-       (Record, Positions) -> {[Record], Positions}
-    end, []),
-{Run, Generation} = hd(Found),
-io:format("~b ~b", [Run, Generation]), halt().
-"""
 
 
 def finalized(job: Job) -> list[StoredRun]:
@@ -74,9 +60,11 @@ def check_completed(job: Job) -> None:
     assert job.runs[-1] == last, "nothing was begun after it"
     rows = [line.split("\t")[:2] for line in report(job).splitlines()[1:]]
     everything = [
-        (run, generation) for run in range(1, RUNS + 1) for generation in range(1, GENERATIONS + 1)
+        (run, EVALUATIONS * generation)
+        for run in range(1, RUNS + 1)
+        for generation in range(1, GENERATIONS + 1)
     ]
-    assert [(int(run), int(generation)) for run, generation in rows] == everything
+    assert [(int(run), int(evaluations)) for run, evaluations in rows] == everything
     assert job.desired == 0
     assert {one.states[-1] for one in job.trainees} == {"terminated"}
 
@@ -105,26 +93,33 @@ def check_continued(job: Job, run: StoredRun, parent: StoredRun) -> None:
     output = [one.text for one in trainee.output if one.at >= restored.at.timestamp()]
     at = position(parent.objects[newest].body)
     if newest.startswith("completion"):  # the trainer was told to stop when it had just finished
-        assert not xor_positions(output)
+        assert not positions(output)
     else:
-        assert xor_positions(output)[0] == at, "it resumed where the dump was taken"
-        assert f"resumed at generation {at[1]}" in output
+        assert positions(output)[0] == at, "it resumed where the dump was taken"
+        assert f"population monitor started at {at[1] * EVALUATIONS} evaluations" in output
+        check_same_population(job, parent.objects[newest].body)
+
+
+def check_same_population(job: Job, dump: bytes) -> None:
+    """Check that the job's last dump goes on with the population that an earlier one holds."""
+    last = job.runs[-1].newest_dump
+    assert last is not None
+    assert experiment.continued(read(dump), read(last.body)) == []
+
+
+def read(dump: bytes) -> experiment.Experiment:
+    """Read the experiment that a dump holds."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "dump"
+        file.write_bytes(dump)
+        return experiment.read(file)
 
 
 def position(dump: bytes) -> Position:
     """Read from a dump how far its training had come."""
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "dump"
-        file.write_bytes(dump)
-        told = subprocess.run(
-            ["erl", "-noshell", "-eval", _POSITION, "-extra", str(file)],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        ).stdout
-    run, generation = map(int, told.split())
-    return run, generation
+    found = read(dump)
+    runs = [*found.ended, *([found.under_way] if found.under_way else [])]
+    return len(runs), runs[-1].evaluations // EVALUATIONS
 
 
 def report(job: Job) -> str:

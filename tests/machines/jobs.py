@@ -13,18 +13,21 @@ from rehearsal.evidence import Evidence, StoredObject
 from rehearsal.runs import StoredRun
 from tests.agent_log import Event
 from tests.fault_proxy import FaultProxy, Matcher, Request
+from tests.machines.positions import EVALUATIONS
 from tests.machines.trainees import Trainee
 from tests.terraform.engine import ROOT, working_copy
 from tests.waiting import wait_until
 
 BUCKET = "trainings"
 
-# Two evolutions of so many generations each: four agents do not solve XOR in so few.
+# Two evolutions of so many generations each: four agents do not solve XOR in so few. The database
+# counts evaluations, three an agent, and here after each generation.
 RUNS, GENERATIONS, GENERATION_SECONDS = 2, 60, 0.1
 ENVIRONMENT = {
     "XOR_SEED": "1",
     "XOR_RUNS": f"{RUNS}",
-    "XOR_GENERATIONS": f"{GENERATIONS}",
+    "XOR_EVALUATIONS": f"{GENERATIONS * EVALUATIONS}",
+    "XOR_STEP": f"{EVALUATIONS}",
     "XOR_POPULATION": "4",
     "XOR_GENERATION_MS": f"{GENERATION_SECONDS * 1000:.0f}",
 }

@@ -10,10 +10,10 @@ from tests.machines.findings import (
     check_continued,
     check_finalized_once,
     check_runs,
-    report,
 )
 from tests.machines.jobs import GENERATIONS, RUNS, Job
 from tests.machines.plays import Play, Stage, moment
+from tests.machines.positions import passed
 from tests.machines.trainees import Trainee
 
 INTERVAL_SECONDS = 3
@@ -78,10 +78,6 @@ def test_the_job_completed_and_was_finalized_once(stage: Stage, name: str) -> No
         assert SUCCESS not in run.objects
 
 
-def test_all_found_the_same(stage: Stage) -> None:
-    assert len({report(job) for job in stage.all}) == 1
-
-
 def check_cut_off(job: Job, number: int) -> None:
     """Check that an instance was told nothing, and did nothing about its end."""
     trainee = job.trainees[number - 1]
@@ -107,9 +103,9 @@ def check_lost_at_most_one_interval(job: Job, number: int, run: StoredRun) -> No
 
 
 def _printed_at(trainee: Trainee, position: tuple[int, int]) -> float:
-    lines = [one for one in trainee.output if one.text.startswith(("generation", "resumed"))]
-    times = dict(zip(trainee.positions, (one.at for one in lines), strict=True))
-    return times[position]
+    lines = list(trainee.output)
+    numbers = {at: number for number, at in passed(one.text for one in lines)}
+    return lines[numbers[position]].at
 
 
 def _longest_checkpoint(trainee: Trainee) -> float:

@@ -15,7 +15,6 @@ from tests.machines.findings import (
     check_finalized_once,
     check_runs,
     finalized,
-    report,
 )
 from tests.machines.jobs import Job
 from tests.machines.plays import Play, Stage, interrupt, moment
@@ -159,7 +158,3 @@ def test_each_run_was_finalized_once_and_the_job_completed(stage: Stage, name: s
     check_runs(job, in_one_go=name == "metadata")
     check_finalized_once(job)
     check_completed(job)
-
-
-def test_all_found_the_same(stage: Stage) -> None:
-    assert len({report(job) for job in stage.all}) == 1

@@ -5,11 +5,11 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rehearsal import progress
 from rehearsal.ec2.machine import Machine
 from rehearsal.ec2.region import Region
 from rehearsal.metadata_state import Metadata
 from tests.agent_log import Event, read_log
+from tests.machines.positions import Position, positions
 from tests.waiting import wait_until
 
 LOG = "var/log/dxnn-run.log"
@@ -104,16 +104,16 @@ class Trainee:
         ]
 
     @property
-    def positions(self) -> list[progress.Position]:
+    def positions(self) -> list[Position]:
         """The runs and generations that its trainer went through, or resumed at."""
-        return progress.xor_positions(one.text for one in self.output)
+        return positions(one.text for one in self.output)
 
     def await_event(self, state: str, seconds: float = _EVENT_SECONDS, **values: str) -> Event:
         """Wait until the log has an event."""
         self._wait(lambda: self.said(state, **values), f"{state} of {self.id}", seconds)
         return self.said(state, **values)[0]
 
-    def await_position(self, position: progress.Position, seconds: float = _EVENT_SECONDS) -> None:
+    def await_position(self, position: Position, seconds: float = _EVENT_SECONDS) -> None:
         """Wait until the trainer has come as far as this run and generation."""
         self.await_event("RUN_START", seconds)
         wait_until(
