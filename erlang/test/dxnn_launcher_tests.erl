@@ -441,7 +441,7 @@ call(Place, Expression, Node) ->
     File = filename:join(Place, "expression"),
     ok = file:write_file(File, [Expression, "\n"]),
     string:trim(os:cmd("HOME=" ++ Place ++ " ERL_EPMD_PORT=" ++ get(name_server) ++
-        " erl_call -timeout 5 -n " ++ Node ++ " -e < " ++ File)).
+        " erl_call -timeout 20 -n " ++ Node ++ " -e < " ++ File)).
 
 take(Place, Backup) ->
     Taken = "iolist_to_binary(dxnn_checkpoint:take(\"" ++ Backup ++ "\", 9000))",

@@ -30,7 +30,10 @@ works(Watch) ->
     {message_queue_len, Queued} = process_info(Watch, message_queue_len),
     ?assert(Queued < 10),
     ?assertNot(dxnn_monitor_watch:works_within(Watch, 50)),
-    exit(Monitor, kill).
+    exit(Monitor, kill),
+    receive
+        {monitor_died, killed} -> ok
+    end.
 
 hear() ->
     receive

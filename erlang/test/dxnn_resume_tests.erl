@@ -80,12 +80,12 @@ resumes(Benchmarker, Monitor, Started) ->
         ?assertEqual(ok, dxnn_resume:make(Place, Place)),
         load(Place, [benchmarker, population_monitor, dxnn_resumed]),
         dxnn_resumed:continue(mine),
-        ?assertEqual([{Started, {state, test, 10}}, {loop, mine, test}], [next(), next()]),
+        ?assertEqual([{Started, {state, test, 10}}, {loop, mine, test}], next(2)),
         await_none(benchmarker),
         %% The trainer itself is left as it was.
         benchmarker:continue(mine),
         ?assertEqual(
-            [deleted, {Started, {state, test, 10}}, {loop, mine, test}], [next(), next(), next()]
+            [deleted, {Started, {state, test, 10}}, {loop, mine, test}], next(3)
         )
     end).
 
@@ -176,8 +176,12 @@ unload(Module) ->
 await_none(Name) ->
     whereis(Name) =:= undefined orelse (timer:sleep(1) =:= ok andalso await_none(Name)).
 
-next() ->
-    receive
-        Message -> Message
-    after 2000 -> nothing
-    end.
+%% The next messages, in the order in which they came.
+next(Count) ->
+    [
+        receive
+            Message -> Message
+        after 2000 -> nothing
+        end
+     || _ <- lists:seq(1, Count)
+    ].

@@ -123,6 +123,9 @@ def position(dump: bytes) -> Position:
 
 
 def report(job: Job) -> str:
-    """A completed job's report: a line for each generation."""
-    (found,) = (run.objects[REPORT] for run in finalized(job) if REPORT in run.objects)
-    return found.body.decode()
+    """A completed job's report: a line for each generation.
+
+    Where a trainer was told to stop when it had just finished, the next one writes it once more.
+    """
+    found = [run.objects[REPORT] for run in finalized(job) if REPORT in run.objects]
+    return found[-1].body.decode()
