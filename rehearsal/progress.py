@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 _XOR_RUN = re.compile(r"experiment run (\d+) of (\d+)")
 _XOR_GENERATION = re.compile(r"generation (\d+) (best_fitness [\d.]+)")
-_DXNN_RUN = re.compile(r"\*+ Population monitor started")
+_DXNN_RUN = re.compile(r"(\*+ )?population monitor started", re.IGNORECASE)
 
 _MOST_CHARACTERS = 60
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def test_the_demo_with_our_trainer_holds(tmp_path: Path) -> None:
     assert {row["instance"] for row in told["timeline"]} == {"", "one", "two"}
     assert sum(one["key"].endswith("/_SUCCESS") for one in told["objects"]) == 2
     journal = kept / "two/var/log/journal/run.log"
-    assert "resumed at generation" in journal.read_text(encoding="utf-8")
+    said = journal.read_text(encoding="utf-8")
+    assert "dxnn-train: goes on with the population of the run in progress: run " in said
     assert "FINALIZE_SUCCESS" in done.stderr
 
 
@@ -70,6 +72,62 @@ def test_the_demo_fails_where_something_does_not_hold() -> None:
     assert done.returncode == 1, done.stderr
     failed = [line.rstrip() for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert failed == ["FAILED  artifacts of the completed run are in S3"], done.stdout
+
+
+def checkout(directory: Path) -> Path:
+    """Make a checkout like a user's, of a trainer that takes its time."""
+    made = directory / "checkout"
+    shutil.copytree(ROOT / "erlang/trainer", made)
+    edit(made / "config.erl", '"XOR_GENERATION_MS", 0, 0', '"XOR_GENERATION_MS", 0, 100')
+    edit(made / "config.erl", '"XOR_POPULATION", 20', '"XOR_POPULATION", 50')
+    edit(made / "config.erl", '"XOR_RUNS", 3', '"XOR_RUNS", 5')
+    return made
+
+
+def edit(file: Path, before: str, after: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+def test_a_trainer_that_begins_anew_is_found_out(tmp_path: Path) -> None:
+    """All but this one rule hold of it: what it trained before is lost at every interruption."""
+    forgets = checkout(tmp_path)
+    # A shape of its own, which the launcher does not know how to go on with.
+    edit(
+        forgets / "population_monitor.erl",
+        "population_monitor:start(State)",
+        "(fun start/1)(State)",
+    )
+    done = subprocess.run(
+        [*DEMO, "--trainer", str(forgets)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "a run in progress begins anew, for population_monitor:init_population/2" in done.stdout
+    failed = [line.rstrip() for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert failed == ["FAILED  the second trainer went on with the population that the dump holds"]
+
+
+def test_a_trainer_that_hangs_is_told_of_with_what_it_saw(tmp_path: Path) -> None:
+    hangs = checkout(tmp_path)
+    edit(hangs / "genotype.erl", "unique_id() ->", "unique_id() ->\n    exit(no_id),")
+    done = subprocess.run(
+        [*DEMO, "--trainer", str(hangs)],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the benchmarker waits for a population monitor, and there is none" in done.stderr
+    assert "no_id" in done.stderr, "what it printed last says why"
 
 
 def test_training_that_ends_too_early_cannot_be_interrupted() -> None:
