@@ -47,9 +47,12 @@ Ended = [Run(Bred(Trace), Trace) || Trace <- lists:reverse(Value(Experiment, tra
 Last = hd(Value(Experiment, trace_acc) ++ [none]),
 UnderWay = [Run(Value(P, specie_ids), Value(P, trace))
     || P <- maps:values(Populations), Value(P, trace) =/= Last],
-io:format("{\"runs\":~b,\"completed\":~p,\"ended\":[~s],\"under_way\":[~s]}",
+Species = [S || P <- maps:values(Populations), S <- Value(P, specie_ids)],
+io:format("{\"runs\":~b,\"completed\":~p,\"ended\":[~s],\"under_way\":[~s],"
+    "\"population\":\"~8.16.0b\"}",
     [Value(Experiment, tot_runs), Value(Experiment, progress_flag) =:= completed,
-     lists:join($,, Ended), lists:join($,, UnderWay)]),
+     lists:join($,, Ended), lists:join($,, UnderWay),
+     erlang:phash2(lists:sort(Species), 1 bsl 32)]),
 halt().
 """
 
@@ -65,22 +68,27 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment: the runs that have ended, and the one under way."""
+    """An experiment: the runs that have ended, the one under way, and its population's name."""
 
     runs: int
     completed: bool
     ended: tuple[Run, ...]
     under_way: Run | None
+    population: str = ""
+
+    @property
+    def all_runs(self) -> tuple[Run, ...]:
+        """The runs that have ended, and the one under way."""
+        return (*self.ended, *([self.under_way] if self.under_way else []))
 
     @property
     def where(self) -> str:
         """Say in words how far it is."""
         if self.completed or self.under_way is None:
             return f"{len(self.ended)} of {self.runs} runs ended"
-        name = min(self.under_way.species, default="none")[:8]
         return (
-            f"run {len(self.ended) + 1} of {self.runs}, population {name}, "
-            f"{self.under_way.evaluations} evaluations"
+            f"run {len(self.ended) + 1} of {self.runs}, evaluations {self.under_way.evaluations}, "
+            f"population {self.population}"
         )
 
 
@@ -102,6 +110,7 @@ def read(dump: Path) -> Experiment:
             completed=told["completed"],
             ended=tuple(_run(one) for one in told["ended"]),
             under_way=next((_run(one) for one in told["under_way"]), None),
+            population=told["population"],
         )
     except (ValueError, KeyError) as error:
         raise RehearsalError(
@@ -118,6 +127,16 @@ def _run(told: dict[str, list[str]]) -> Run:
     )
 
 
+def then(before: Experiment, after: Experiment) -> str:
+    """Say in words what became of the run that was under way."""
+    number = len(before.ended)
+    if number >= len(after.all_runs):
+        return after.where
+    found = after.all_runs[number]
+    ended = "ended with" if number < len(after.ended) else "has"
+    return f"run {number + 1} {ended} {found.evaluations} evaluations in {len(found.steps)} steps"
+
+
 def continued(before: Experiment, after: Experiment) -> list[str]:
     """Name what speaks against a later dump having gone on where an earlier one was taken.
 
@@ -129,10 +148,9 @@ def continued(before: Experiment, after: Experiment) -> list[str]:
         problems.append(f"the first {len(before.ended)} runs are not what they were")
     if before.under_way is None:
         return problems
-    runs = [*after.ended, *([after.under_way] if after.under_way else [])]
-    if len(runs) <= len(before.ended):
+    if len(after.all_runs) <= len(before.ended):
         return [*problems, "the run that was under way is not there any more"]
-    was, now = before.under_way, runs[len(before.ended)]
+    was, now = before.under_way, after.all_runs[len(before.ended)]
     # Of a run that has ended only the steps of its statistics say which population it had.
     if not was.species & now.species:
         problems.append(f"run {len(before.ended) + 1} began anew, with another population")

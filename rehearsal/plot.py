@@ -93,5 +93,5 @@ def _continued(found: Evidence, restored: Path | None) -> Verdict:
         file.flush()
         after = experiment.read(Path(file.name))
     judged = verdict.verdict(CONTINUED_RULE, experiment.continued(before, after))
-    shown = f"restored at {before.where}; then {after.where}"
+    shown = f"restored at {before.where}; {experiment.then(before, after)}"
     return replace(judged, detail=f"{judged.detail}; {shown}" if judged.detail else shown)

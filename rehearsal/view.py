@@ -70,7 +70,10 @@ def summary(played: Played, happenings: Sequence[Happening]) -> list[str]:
     lost = timeline.at_risk(happenings, FIRST, ends[-1].at) if ends else None
     found = [f"At most {timeline.most_at_risk(happenings):.1f} s of training were at risk."]
     if lost is not None:
-        found.append(f"The interruption cost {lost:.1f} s of training.")
+        found.append(
+            f"The interruption cost {lost:.1f} s of training, and what the trainer had not put "
+            "into its dump."
+        )
     sentinel = next(
         (one.json for one in played.evidence.objects if one.key.endswith("/_SUCCESS")), None
     )

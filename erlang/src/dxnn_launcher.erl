@@ -266,10 +266,7 @@ continue(Id, #{resume := Resume}) ->
         {broken, Sentence} -> refuse(1, "no trainer can start from the database: ~ts", [Sentence])
     end,
     say_what_is_kept(Id, Experiment, Source),
-    Progress = lists:join(", ", [
-        io_lib:format("~ts ~ts", [Name, shown(Value)])
-     || {Name, Value} <- dxnn_progress:of_experiment(Id, Source)
-    ]),
+    Progress = dxnn_progress:words(dxnn_progress:of_experiment(Id, Source)),
     case dxnn_continue:how(Experiment, Source, Resume) of
         resume ->
             say("goes on with the population of the run in progress: ~ts", [Progress]),
@@ -278,10 +275,6 @@ continue(Id, #{resume := Resume}) ->
             say("begins the run in progress anew, for ~ts: ~ts", [Why, Progress]),
             guarded("benchmarker:continue/1", fun() -> benchmarker:continue(Id) end)
     end.
-
-shown(Text) when is_binary(Text) -> Text;
-shown(Float) when is_float(Float) -> io_lib:format("~.6g", [Float]);
-shown(Number) -> integer_to_list(Number).
 
 %% What an experiment is begun with is in the database; later changes of the code do not reach it.
 say_what_is_kept(Id, Experiment, Source) ->

@@ -1,6 +1,6 @@
 %% How far an experiment of DXNN's is, as its database says.
 -module(dxnn_progress).
--export([of_experiment/2, population/2]).
+-export([of_experiment/2, words/1, population/2]).
 
 %% What is known of experiment `Id`, in the order in which a reader wants it; no entries where the
 %% database has no such experiment. `evaluations` are those of the run in progress, as of DXNN's last
@@ -20,6 +20,20 @@ of_experiment(Id, #{read := Read, keys := Keys} = Source) ->
                 [{"population", named(Species)} || Species <- [species(Population, Source)],
                     Species =/= []]
     end.
+
+%% The same in words, for the trainer's log.
+-spec words([{string(), number() | binary()}]) -> iolist().
+words([{"run", Run}, {"runs", Runs} | Rest]) ->
+    [io_lib:format("run ~b of ~b", [Run, Runs]) | [[", " | word(Pair)] || Pair <- Rest]];
+words(Pairs) ->
+    lists:join(", ", [word(Pair) || Pair <- Pairs]).
+
+word({Name, Value}) ->
+    [string:replace(Name, "_", " "), " ", shown(Value)].
+
+shown(Text) when is_binary(Text) -> Text;
+shown(Float) when is_float(Float) -> io_lib:format("~.6g", [Float]);
+shown(Number) -> integer_to_list(Number).
 
 %% The population that an experiment works with, or `none`.
 -spec population(tuple(), dxnn_references:source()) -> tuple() | none.

@@ -66,7 +66,7 @@ term(Place) ->
     ?assertEqual([], dumps(Place)),
     %% What the database holds is gone on from, with nothing to restore.
     Continued = start(Place, [], ?SLOW),
-    await(Continued, "goes on with the population of the run in progress: run 1, runs 1"),
+    await(Continued, "goes on with the population of the run in progress: run 1 of 1"),
     await(Continued, "generation 1 "),
     ?assertEqual(Species, species(Place)).
 

@@ -12,7 +12,7 @@ from rehearsal.experiment import Experiment, Run
 
 FIRST = Run(frozenset({"a"}), 1000, ("a1", "a2"))
 SECOND = Run(frozenset({"b"}), 500, ("b1",))
-BEFORE = Experiment(runs=3, completed=False, ended=(FIRST,), under_way=SECOND)
+BEFORE = Experiment(runs=3, completed=False, ended=(FIRST,), under_way=SECOND, population="b")
 LONGER = replace(SECOND, evaluations=1500, steps=("b1", "b2", "b3"))
 THIRD = Run(frozenset({"c"}), 500, ("c1",))
 
@@ -45,8 +45,16 @@ def test_it_did_not_go_on(after: Experiment) -> None:
 
 
 def test_where_it_is() -> None:
-    assert BEFORE.where == "run 2 of 3, population b, 500 evaluations"
+    assert BEFORE.where == "run 2 of 3, evaluations 500, population b"
     assert WENT_ON["all ended"].where == "3 of 3 runs ended"
+
+
+def test_what_became_of_a_run() -> None:
+    told = [experiment.then(BEFORE, WENT_ON[name]) for name in ("the same run", "the run ended")]
+    assert told == [
+        "run 2 has 1500 evaluations in 3 steps",
+        "run 2 ended with 1500 evaluations in 3 steps",
+    ]
 
 
 def make_dump(dump: Path, records: str) -> None:

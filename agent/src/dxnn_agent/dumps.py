@@ -124,9 +124,12 @@ def parse_metadata(content: bytes) -> dict[str, Any]:
 def progress_of(described: Mapping[str, Any]) -> str | None:
     """Put into words what metadata says of the trainer's progress: names and values, or a text."""
     progress = described.get("progress")
-    if isinstance(progress, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_short(v)}" for name, v in progress.items())
-    return _text(progress)
+    if not isinstance(progress, dict):
+        return _text(progress)
+    words = {name.replace("_", " "): _short(value) for name, value in progress.items()}
+    if "run" in words and "runs" in words:
+        words["run"] += f" of {words.pop('runs')}"
+    return ", ".join(f"{name} {value}" for name, value in words.items())
 
 
 def _short(value: object) -> str:
