@@ -25,20 +25,23 @@ take(File, Milliseconds) ->
         end,
     [dxnn_json:object(Answer), $\n].
 
+%% Mnesia refuses, too, while it loads its tables.
 attempt(File, Until, Number) ->
     Began = erlang:monotonic_time(millisecond),
+    case taken(File, Until) of
+        {error, Sentence} -> again(File, Until, Number, Began, Sentence);
+        timeout -> {ok, [{"checked", []}]};
+        {ok, Facts} -> {ok, Facts}
+    end.
+
+taken(File, Until) ->
     case backup(File) of
-        {error, Reason} ->
-            {error, io_lib:format("~0tp", [Reason])};
         ok ->
-            case within(Until, fun() -> verify(File, dxnn_launcher:experiment(), dxnn_launcher:records()) end) of
-                {broken, Sentence} ->
-                    again(File, Until, Number, Began, Sentence);
-                timeout ->
-                    {ok, [{"checked", []}]};
-                Answer ->
-                    Answer
-            end
+            Experiment = dxnn_launcher:experiment(),
+            Records = dxnn_launcher:records(),
+            within(Until, fun() -> verify(File, Experiment, Records) end);
+        {error, Reason} ->
+            {error, io_lib:format("~0tp", [Reason])}
     end.
 
 again(File, Until, Number, Began, Sentence) ->
@@ -49,10 +52,7 @@ again(File, Until, Number, Began, Sentence) ->
             timer:sleep(Pause),
             attempt(File, Until, Number + 1);
         false ->
-            {error,
-                io_lib:format("no trainer could start from the dump: ~ts (taken ~b times)", [
-                    Sentence, Number
-                ])}
+            {error, io_lib:format("~ts (tried ~b times)", [Sentence, Number])}
     end.
 
 %% What `Work` answers, or `timeout` where it takes longer.
@@ -71,21 +71,26 @@ within(Until, Work) ->
 %% https://www.erlang.org/doc/apps/mnesia/mnesia.html#activate_checkpoint/1
 -spec backup(file:filename()) -> ok | {error, term()}.
 backup(File) ->
-    Tables = mnesia:system_info(tables),
-    case mnesia:activate_checkpoint([{max, Tables}, {ram_overrides_dump, true}]) of
-        {ok, Name, _Nodes} ->
-            try
-                mnesia:backup_checkpoint(Name, File)
-            after
-                mnesia:deactivate_checkpoint(Name)
-            end;
-        {error, Reason} ->
-            {error, Reason}
+    try
+        All = [{max, mnesia:system_info(tables)}, {ram_overrides_dump, true}],
+        case mnesia:activate_checkpoint(All) of
+            {ok, Name, _Nodes} -> backup(Name, File);
+            {error, Reason} -> {error, Reason}
+        end
+    catch
+        exit:{aborted, Why} -> {error, Why}
+    end.
+
+backup(Name, File) ->
+    try
+        mnesia:backup_checkpoint(Name, File)
+    after
+        mnesia:deactivate_checkpoint(Name)
     end.
 
 %% Reads a dump and says what it holds, as members of a JSON object.
 -spec verify(file:filename(), term(), dxnn_forms:records()) ->
-    {ok, [{string(), dxnn_json:value()}]} | {broken, string()} | {error, iolist()}.
+    {ok, [{string(), dxnn_json:value()}]} | {error, iolist()}.
 verify(File, Experiment, Records) ->
     case dxnn_dump:read(File) of
         {ok, #{tables := Tables} = Dump} ->
@@ -97,8 +102,8 @@ verify(File, Experiment, Records) ->
                     {ok,
                         [{"tables", {object, Sizes}}, {"checked", [<<"references">>]}] ++
                             [{"progress", {object, Progress}} || Progress =/= []]};
-                Broken ->
-                    Broken
+                {broken, Sentence} ->
+                    {error, ["no trainer could start from the dump: ", Sentence]}
             end;
         {error, Sentence} ->
             {error, ["the dump can't be read back: ", Sentence]}

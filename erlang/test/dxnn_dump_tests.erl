@@ -12,6 +12,7 @@ dump_test_() ->
         case_of("torn", fun torn/1),
         case_of("a dump that a trainer could not start from is taken again", fun again/1),
         case_of("a dump that never gets better is refused", fun refused/1),
+        case_of("mnesia comes up", fun comes_up/1),
         case_of("out of time", fun out_of_time/1),
         case_of("of what is checked", fun checked/1)
     ]}.
@@ -93,8 +94,18 @@ refused(Place) ->
     ?assertMatch(
         {match, _},
         re:run(Answer, "^{\"error\": \"no trainer could start from the dump: specie s names in "
-            "agent_ids the agent a2, which is not there \\(taken \\d+ times\\)\"}")
+            "agent_ids the agent a2, which is not there \\(tried \\d+ times\\)\"}")
     ).
+
+%% At a notice right after the boot the tables may not have been loaded yet.
+comes_up(Place) ->
+    mnesia:stop(),
+    spawn(fun() ->
+        timer:sleep(300),
+        ok = mnesia:start()
+    end),
+    Answer = take(Place, 20_000),
+    ?assertNotEqual(nomatch, string:find(Answer, "\"checked\": [\"references\"]")).
 
 out_of_time(Place) ->
     experiment([a1]),
