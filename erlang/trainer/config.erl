@@ -22,8 +22,7 @@ generation_ms() -> number_of("XOR_GENERATION_MS", 0, 0).
 %% An integer that makes every run begin alike, or `random`.
 seed() -> number_of("XOR_SEED", 0, random).
 
-%% A run ends when its best agent is at least so many percent fit; 100 is a perfect XOR, which no
-%% network computes.
+%% A run ends when its best agent is at least so many percent fit; 100 is a perfect XOR.
 fitness_goal() -> positive("XOR_GOAL", 98) / 100.
 
 positive(Name, Default) -> number_of(Name, 1, Default).
