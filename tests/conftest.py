@@ -1,7 +1,7 @@
 """What every black-box test of the agent starts from: S3 servers, a proxy, a bucket, machines."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,13 +9,12 @@ import pytest
 
 from rehearsal.metadata_documents import Machine as Instance
 from rehearsal.metadata_service import serve_one
+from tests.auto_scaling_group import Group
 from tests.bucket import Bucket
 from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.loopback import HOST, refusing_port
-from tests.machine import Machine, new_machine
+from tests.machine import Machine, NewMachine, new_machine
 from tests.s3_servers import S3Server, moto, seaweedfs
-
-NewMachine = Callable[..., Machine]
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +88,13 @@ def machine_with(
 @pytest.fixture
 def machine(machine_with: NewMachine) -> Machine:
     return machine_with()
+
+
+@pytest.fixture
+def group(moto_server: S3Server) -> Group:
+    made = Group(moto_server, f"dxnn-{uuid.uuid4().hex[:12]}")
+    made.create()
+    return made
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from tests.s3_servers import S3Server
 from tests.waiting import wait_until
 
 AGENT = str(Path(sys.executable).with_name("dxnn-agent"))
+
+
+NewMachine = Callable[..., "Machine"]
 
 
 @dataclass(frozen=True)

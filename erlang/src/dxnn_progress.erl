@@ -13,7 +13,7 @@ of_experiment(Id, #{read := Read, keys := Keys} = Source) ->
         Experiment ->
             Population = population(Experiment, Source),
             Fitness = [F || Key <- Keys(agent), F <- fitness(Read(agent, Key), Source)],
-            number("run", value(Experiment, run_index, Source)) ++
+            number("run", run(Experiment, Source)) ++
                 number("runs", value(Experiment, tot_runs, Source)) ++
                 number("evaluations", evaluations(Population, Source)) ++
                 [{"best_fitness", lists:max(Fitness)} || Fitness =/= []] ++
@@ -39,6 +39,10 @@ shown(Number) -> integer_to_list(Number).
 -spec population(tuple(), dxnn_references:source()) -> tuple() | none.
 population(Experiment, #{read := Read} = Source) ->
     Read(population, value(value(Experiment, pm_parameters, Source), population_id, Source)).
+
+%% A completed experiment's run_index is one more than it has runs.
+run(Experiment, Source) ->
+    min(value(Experiment, run_index, Source), value(Experiment, tot_runs, Source)).
 
 evaluations(Population, Source) ->
     value(value(Population, trace, Source), tot_evaluations, Source).

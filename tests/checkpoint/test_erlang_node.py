@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.loopback import free_ports
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.waiting import wait_until
 
 NODE = "trainer@127.0.0.1"

@@ -3,10 +3,9 @@
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.dump_files import leave_checkpoint, leave_completion
 from tests.fault_proxy import FaultProxy
-from tests.machine import Machine, copy_disk
+from tests.machine import Machine, NewMachine, copy_disk
 
 OLDER, OLD, NEWEST, COMPLETION = (f"20250111-1430{second}Z" for second in (10, 20, 30, 40))
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.fault_proxy import FaultProxy, slow_down
+from tests.machine import NewMachine
 from tests.processes import runs
 from tests.programs import dumps_slowly, trains_for_ever, trains_until_told
 

@@ -1,9 +1,8 @@
 """finalize --pending, which a timer says: it finishes what is owed and touches nothing else."""
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.fault_proxy import FaultProxy, access_denied
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import trains_until_told
 from tests.waiting import wait_until
 

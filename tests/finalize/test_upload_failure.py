@@ -10,10 +10,9 @@ from itertools import pairwise
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.fault_proxy import FaultProxy, Request, access_denied, drop, slow_down
 from tests.finalize.conftest import EXPECTED, NEWEST, train
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 
 REPORT = "artifacts/benchmarks/report.txt"
 BACKOFF = [1, 2, 4, 8, 16, 32]

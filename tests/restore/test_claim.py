@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.fault_proxy import Call, FaultProxy, Request, after
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 
 
 def is_claim(request: Request) -> bool:

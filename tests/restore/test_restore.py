@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.dump_files import checkpoint_metadata, put_checkpoint
 from tests.fault_proxy import FaultProxy, access_denied
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import python
 
 FIRST, SECOND, THIRD = "20250101-000000Z", "20250102-000000Z", "20250103-000000Z"

@@ -8,9 +8,8 @@ import pytest
 
 from rehearsal.trainers import LAUNCHER
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.dump_files import put_checkpoint
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 
 pytestmark = pytest.mark.skipif(not shutil.which("erl"), reason="Erlang is not installed")
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import exits, python, trains_for_ever
 
 NOTHING_NEW = "no artifact: nothing that benchmarks/** names has changed since the run began"

@@ -2,9 +2,8 @@
 
 from tests.agent_log import parse_log
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.fault_proxy import FaultProxy
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import exits, python, trains_until_told
 
 

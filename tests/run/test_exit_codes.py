@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
+from tests.machine import NewMachine
 from tests.processes import runs
 from tests.programs import exits, python, trains_for_ever, trains_until_told
 

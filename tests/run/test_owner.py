@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import NewMachine
-from tests.machine import AGENT, Machine
+from tests.machine import AGENT, Machine, NewMachine
 from tests.programs import python
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import exits, python, trains_for_ever, trains_until_told
 from tests.waiting import wait_until
 

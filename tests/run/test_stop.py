@@ -1,8 +1,7 @@
 """stop: a machine that goes down without a notice still checkpoints and finalizes."""
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.programs import trains_until_told
 
 

@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
-from tests.machine import AGENT
+from tests.machine import AGENT, NewMachine
 from tests.programs import python
 from tests.waiting import wait_until
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import NewMachine
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.settings.dry_run import planned
 
 STRINGS: dict[str, Callable[[dict[str, Any]], object]] = {

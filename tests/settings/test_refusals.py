@@ -3,8 +3,7 @@
 import pytest
 
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
-from tests.machine import Machine
+from tests.machine import Machine, NewMachine
 from tests.settings.dry_run import check_refused, dry_run
 
 COMMANDS = ["run", "watch", "finalize", "checkpoint", "restore"]

@@ -34,6 +34,13 @@ def test_fruitless_runs_are_counted_back_to_the_last_dump() -> None:
     assert lineage.fruitless_before(past(r1=LOG, r2="completion-x.dmp"), NOW) == 0
 
 
+def test_a_dump_no_newer_than_those_before_is_no_fruit() -> None:
+    older, newer = "checkpoint-20250111-143100Z.dmp", "checkpoint-20250111-143300Z.dmp"
+    assert lineage.fruitless_before(past(r1=DUMP, r2=DUMP, r3=older), NOW) == 2
+    assert lineage.fruitless_before(past(r1=DUMP, r2=older, r3=newer), NOW) == 0
+    assert lineage.fruitless_before(past(r1=DUMP, r2="checkpoint-by-hand.dmp"), NOW) == 0
+
+
 def test_this_run_and_later_ones_do_not_count() -> None:
     assert lineage.fruitless_before(past(r1=LOG, r9=LOG), NOW) == 1
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import NewMachine
-from tests.machine import Machine, Started
+from tests.machine import Machine, NewMachine, Started
 from tests.programs import trains_until_told
 from tests.waiting import wait_until
 

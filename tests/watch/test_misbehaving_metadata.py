@@ -5,8 +5,8 @@ import pytest
 from rehearsal.metadata_service import MetadataService
 from rehearsal.metadata_state import Fault, Metadata
 from tests.bucket import Bucket
-from tests.conftest import NewMachine
 from tests.loopback import HOST, free_ports
+from tests.machine import NewMachine
 from tests.waiting import wait_until
 from tests.watch.conftest import StartTraining, Training
 

@@ -14,6 +14,7 @@ from dxnn_agent import (
     dumps,
     erlang,
     interruption,
+    job_hours,
     layout,
     lock,
     owner,
@@ -171,7 +172,8 @@ def _keep(
     temporary.rename(path)
     run_state.sync_directory(path.parent)
     taken = Dump(name, path, path.stat().st_size, datetime.now(UTC))
-    described = dumps.metadata(taken, sha256, run, reason, added)
+    spent = {job_hours.METADATA_KEY: round(job_hours.spent_seconds(run))}
+    described = dumps.metadata(taken, sha256, run, reason, {**added, **spent})
     run_state.write_json(path.with_name(name.metadata), described)
     return Dump(name, path, taken.size, taken.modified_at, described)
 

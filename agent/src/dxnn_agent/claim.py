@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from dxnn_agent import interruption, layout, metadata_service, retry, run_state, upload
+from dxnn_agent import boot_clock, interruption, layout, metadata_service, retry, run_state, upload
 from dxnn_agent.errors import UsageError
 from dxnn_agent.log import Log, State, line
 from dxnn_agent.run_state import Phase, Run
@@ -59,6 +59,8 @@ def _new(settings: Settings, after: Run | None, *, adopts: bool) -> Run:
         phase=Phase.CLAIMING,
         instance_id=metadata_service.instance_id(),
         adopts=adopts,
+        boot_id=boot_clock.boot_id(),
+        began_at=boot_clock.now(),
     )
 
 
@@ -88,4 +90,9 @@ def _claimed(settings: Settings, log: Log, run: Run, first: State) -> bool:
         return standing is not None and standing.metadata.get("claim") == run.claim
 
     way = Line(bucket, settings.state_dir, log, retry.no_deadline)
-    return retry.attempt(create, deadline=retry.no_deadline, retrying=way.retrying(layout.LOG_NAME))
+    return retry.attempt(
+        create,
+        deadline=retry.no_deadline,
+        retrying=way.retrying(layout.LOG_NAME),
+        give_up=lambda error: error.denied,
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dxnn_agent import (
     __version__,
@@ -10,6 +11,7 @@ from dxnn_agent import (
     dumps,
     interruption,
     inventory,
+    job_hours,
     layout,
     lineage,
     plan,
@@ -45,7 +47,8 @@ def dry_run(settings: Settings, given: Outcome | None) -> FinalizePlan:
         stored = held(settings, run, bucket)
         found = streak(settings, run, outcome, bucket, stored)
     except S3Error:
-        return draft(settings, run, outcome, bucket.name, None, Streak(), finalized_already=None)
+        unknown = unknown_streak(settings, run)
+        return draft(settings, run, outcome, bucket.name, None, unknown, finalized_already=None)
     made = draft(
         settings,
         run,
@@ -105,14 +108,15 @@ def streak(
 ) -> Streak:
     """How many runs in a row, up to this one, were in vain. Raises S3Error.
 
-    The job's history is looked at only where it can matter: for an interrupted run with no dump,
-    and for one that the trainer itself ended.
+    The job's history is looked at only where it can matter: for an interrupted run without a dump
+    newer than the one it began from, and for one that the trainer itself ended.
     """
     interrupted = outcome.completion_status is CompletionStatus.INTERRUPTED
-    fruitless = interrupted and not _has_dump(settings, run, stored)
+    fruitless = interrupted and not _got_further(settings, run, stored)
     failed = is_failure(outcome.reason)
+    spent = job_hours.why_given_up(settings, run)
     if not fruitless and not failed:
-        return Streak(0, 0)
+        return Streak(0, 0, spent)
     prefix = layout.job_prefix(settings.s3_prefix, run.job_id)
     past = lineage.runs(bucket.list(prefix), prefix)
 
@@ -128,10 +132,16 @@ def streak(
     return Streak(
         lineage.fruitless_before(past, run.run_id) + 1 if fruitless else 0,
         lineage.failed_before(past, run.run_id, reason_of, most) + 1 if failed else 0,
+        spent,
     )
 
 
-def _has_dump(settings: Settings, run: Run, stored: dict[str, Held]) -> bool:
+def unknown_streak(settings: Settings, run: Run) -> Streak:
+    """What is known of a job's streak where S3 does not answer."""
+    return Streak(spent=job_hours.why_given_up(settings, run))
+
+
+def _got_further(settings: Settings, run: Run, stored: dict[str, Held]) -> bool:
     own = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     names = [key.removeprefix(own) for key in stored if key.startswith(own)]
     names += [
@@ -139,7 +149,8 @@ def _has_dump(settings: Settings, run: Run, stored: dict[str, Held]) -> bool:
         for dump in dumps.lying_in(settings.checkpoint_dir)
         if dump.job_id in {None, run.job_id} and dumps.home_of(dump, run) == run.run_id
     ]
-    return any(map(layout.dump_name, names))
+    restored = layout.dump_name(Path(run.restore_path).name) if run.restore_path else None
+    return lineage.got_further(names, restored.taken_at if restored else None)
 
 
 def outcome_of(settings: Settings, run: Run, given: Outcome | None) -> Outcome:

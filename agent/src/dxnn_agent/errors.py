@@ -27,6 +27,10 @@ class UsageError(AgentError):
     exit_code = ExitCode.USAGE
 
 
+class NoProgramError(UsageError):
+    """A command names a program that is not there."""
+
+
 class UploadError(AgentError):
     """Something did not arrive in S3."""
 
@@ -40,9 +44,16 @@ class LockedError(AgentError):
 
 
 class RestoreRefusedError(AgentError):
-    """The job has a history that could not be restored, so nothing may start over it."""
+    """The job has a history that could not be restored, so nothing may start over it.
+
+    `hopeless` where waiting won't mend it: S3 denies it, or none of it verifies.
+    """
 
     exit_code = ExitCode.RESTORE_REFUSED
+
+    def __init__(self, message: str, *, hopeless: bool = False) -> None:
+        super().__init__(message)
+        self.hopeless = hopeless
 
 
 class CheckpointError(AgentError):

@@ -98,7 +98,7 @@ def _finalize_alone(settings: Settings, run: Run, outcome: Outcome, line: Line) 
     prefix = layout.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     sentinel_key = f"{prefix}{layout.SUCCESS_NAME}"
     stored: dict[str, Held] | None = None  # writing may be allowed where reading is not
-    streak = Streak()
+    streak = draft.unknown_streak(settings, run)
     try:
         sentinel = _read(line, layout.SUCCESS_NAME, lambda: line.bucket.read(sentinel_key))
         if sentinel:
@@ -165,7 +165,8 @@ def _skip(
     try:
         _, streak = _read(line, "listing", lambda: _look(settings, run, outcome, line.bucket))
     except S3Error:
-        streak = Streak()  # the job trains on, at worst once more in vain
+        # The job trains on, at worst once more in vain.
+        streak = draft.unknown_streak(settings, run)
     because = plan.last_because(settings, complete=complete, streak=streak)
     return _leave(settings, run, because, line.log)
 

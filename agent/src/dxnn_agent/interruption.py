@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from dxnn_agent import layout
+from dxnn_agent import boot_clock, layout
 from dxnn_agent.notice import Notice
 from dxnn_agent.outcome import Stop
 from dxnn_agent.run_state import write_json
 
 _NOTICE_FILE = "notice.json"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def record(state_dir: Path, notice: Notice, *, told_to_stop: bool) -> None:
         "reason": notice.reason,
         "time": layout.timestamp(notice.time) if notice.time else None,
         "told_to_stop": told_to_stop,
-        "boot_id": _boot_id(),
+        "boot_id": boot_clock.boot_id(),
     }
     write_json(state_dir / _NOTICE_FILE, content)
 
@@ -43,7 +42,7 @@ def standing(state_dir: Path) -> Standing | None:
     """The notice that stands; one from before a reboot no longer does."""
     try:
         content = json.loads((state_dir / _NOTICE_FILE).read_text(encoding="utf-8"))
-        if content["boot_id"] != _boot_id():
+        if content["boot_id"] != boot_clock.boot_id():
             return None
         time = datetime.fromisoformat(content["time"]) if content["time"] else None
         return Standing(str(content["reason"]), time, bool(content["told_to_stop"]))
@@ -54,7 +53,3 @@ def standing(state_dir: Path) -> Standing | None:
 def forget(state_dir: Path) -> None:
     """Drop the notice: what it announced happened to an earlier run."""
     (state_dir / _NOTICE_FILE).unlink(missing_ok=True)
-
-
-def _boot_id() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()

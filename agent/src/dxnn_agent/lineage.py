@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from dxnn_agent import layout, outcome
 
 
 @dataclass(frozen=True)
 class PastRun:
-    """What S3 holds of a run: whether any dump, and whether `_SUCCESS`."""
+    """What S3 holds of a run: whether a dump newer than all before it, and whether `_SUCCESS`."""
 
     run_id: str
     fruitful: bool
@@ -17,13 +18,14 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Streak:
-    """How many runs in a row, up to this one, left no dump, and were ended by the trainer itself.
+    """How many runs in a row, up to this one, got no further, and were ended by the trainer itself.
 
-    None: not known.
+    None: not known. `spent` says that the hours of all its machines are, where they are.
     """
 
     fruitless: int | None = None
     failed: int | None = None
+    spent: str | None = None
 
 
 def runs(keys: Iterable[str], job_prefix: str) -> list[PastRun]:
@@ -33,18 +35,30 @@ def runs(keys: Iterable[str], job_prefix: str) -> list[PastRun]:
         place = layout.split_key(key, job_prefix)
         if place:
             names.setdefault(place[0], set()).add(place[1])
-    return [
-        PastRun(
-            run_id,
-            fruitful=any(layout.dump_name(name) for name in held),
-            finalized=layout.SUCCESS_NAME in held,
-        )
-        for run_id, held in sorted(names.items())
-    ]
+    found: list[PastRun] = []
+    newest: datetime | None = None
+    for run_id, held in sorted(names.items()):
+        got = got_further(held, newest)
+        found.append(PastRun(run_id, fruitful=got, finalized=layout.SUCCESS_NAME in held))
+        newest = max(filter(None, [newest, *_moments(held)]), default=None)
+    return found
+
+
+def got_further(names: Iterable[str], newest: datetime | None) -> bool:
+    """Whether a run with these objects has a dump newer than the newest before it.
+
+    A dump that a person named otherwise counts: nobody knows its age.
+    """
+    moments = _moments(names)
+    return any(one is None or newest is None or one > newest for one in moments)
+
+
+def _moments(names: Iterable[str]) -> list[datetime | None]:
+    return [found.taken_at for name in names if (found := layout.dump_name(name))]
 
 
 def fruitless_before(past: list[PastRun], run_id: str) -> int:
-    """How many runs in a row, right before this one, left no dump."""
+    """How many runs in a row, right before this one, left no dump newer than those before."""
     count = 0
     for run in reversed([one for one in past if one.run_id < run_id]):
         if run.fruitful:

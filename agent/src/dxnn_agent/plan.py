@@ -243,6 +243,8 @@ def last_because(settings: Settings, *, complete: bool, streak: Streak) -> str |
 
 def _in_vain(settings: Settings, streak: Streak) -> str | None:
     """Why a job is given up that is not complete; None where it is not."""
+    if streak.spent:
+        return streak.spent
     if streak.failed is not None and streak.failed >= settings.max_failed_runs:
         return f"runs in a row that the trainer itself ended: {streak.failed}"
     if streak.fruitless is not None and streak.fruitless >= settings.max_fruitless_runs:

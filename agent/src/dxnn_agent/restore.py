@@ -8,7 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from dxnn_agent import claim, dumps, erlang, layout, retry, run_state
+from dxnn_agent import (
+    claim,
+    dumps,
+    erlang,
+    hopeless,
+    job_hours,
+    layout,
+    retry,
+    run_state,
+)
 from dxnn_agent.errors import RestoreRefusedError
 from dxnn_agent.layout import DumpName
 from dxnn_agent.log import Log, State
@@ -49,7 +58,9 @@ def restore(settings: Settings, log: Log, *, allow_fresh: bool = False) -> Run:
         run = claim.begin(settings, log, State.RESTORE_START)
     except S3Error as error:
         log(State.RESTORE_FAILED, error=str(error))
-        raise RestoreRefusedError(f"the job's history can't be read: {error}") from error
+        refused = _unreadable(error)
+        hopeless.consider(settings, log, None, refused)
+        raise refused from error
     log(State.RESTORE_START, run_id=run.run_id, job_id=run.job_id, instance_id=run.instance_id)
     if not settings.restore_from_s3_on_boot:
         log(State.RESTORE_NONE, run_id=run.run_id, reason="restore_from_s3_on_boot is false")
@@ -61,7 +72,12 @@ def restore(settings: Settings, log: Log, *, allow_fresh: bool = False) -> Run:
             log(State.RESTORE_NONE, run_id=run.run_id, reason="--allow-fresh", error=str(error))
             return _answered(settings, run)
         log(State.RESTORE_FAILED, run_id=run.run_id, error=str(error))
+        hopeless.consider(settings, log, run, error)
         raise
+
+
+def _unreadable(error: S3Error) -> RestoreRefusedError:
+    return RestoreRefusedError(f"the job's history can't be read: {error}", hopeless=error.denied)
 
 
 def candidates(
@@ -117,7 +133,7 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
                 path=path,
                 progress=dumps.progress_of(described),
             )
-            return _answered(settings, run, parent=candidate.run_id, path=path)
+            return _answered(settings, run, candidate.run_id, path, job_hours.carried(described))
         log(
             State.RESTORE_SKIPPED,
             run_id=run.run_id,
@@ -128,7 +144,8 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
         problems.append(f"run-{candidate.run_id}/{candidate.name.file}: {problem}")
     raise RestoreRefusedError(
         f"none of the {len(found)} dumps of job {run.job_id} verifies; {problems[0]}; "
-        "to train from zero nonetheless, give --allow-fresh"
+        "to train from zero nonetheless, give --allow-fresh",
+        hopeless=True,
     )
 
 
@@ -205,17 +222,23 @@ def _insist(
             give_up=lambda error: error.denied,
         )
     except S3Error as error:
-        raise RestoreRefusedError(f"the job's history can't be read: {error}") from error
+        raise _unreadable(error) from error
 
 
 def _answered(
-    settings: Settings, run: Run, parent: str | None = None, path: Path | None = None
+    settings: Settings,
+    run: Run,
+    parent: str | None = None,
+    path: Path | None = None,
+    job_seconds: float = 0.0,
 ) -> Run:
+    hopeless.forget(settings.state_dir)
     answered = run_state.update(
         settings.state_dir,
         run.run_id,
         phase=Phase.READY,
         parent_run_id=parent,
         restore_path=str(path) if path else None,
+        job_seconds_before=job_seconds,
     )
     return answered or run

@@ -1,6 +1,7 @@
 """run: the trainer as a direct child; wait for it, and finalize with what was seen."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,10 +10,12 @@ from typing import IO, TYPE_CHECKING, cast
 
 from dxnn_agent import (
     artifacts,
+    checkpoint,
     claim,
     erlang,
     finalize,
     interruption,
+    job_hours,
     layout,
     lineage,
     lock,
@@ -24,7 +27,7 @@ from dxnn_agent import (
     stalled,
     trainer,
 )
-from dxnn_agent.errors import AgentError, ExitCode, LockedError, UsageError
+from dxnn_agent.errors import AgentError, ExitCode, LockedError, NoProgramError, UsageError
 from dxnn_agent.log import Log, State
 from dxnn_agent.metadata_service import MetadataError
 from dxnn_agent.outcome import CompletionStatus, Outcome, Stop
@@ -40,12 +43,16 @@ _ORPHAN_GRACE_SECONDS = 5.0
 _STALLED_GRACE_SECONDS = 10.0
 _LAST_OUTPUT_SECONDS = 1.0
 
+# As shells have them: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02
+_NOT_EXECUTABLE, _NO_SUCH_PROGRAM = 126, 127
+
 
 class Told:
     """Signals that this process was sent; each is passed on to the trainer, if it runs by then."""
 
     def __init__(self) -> None:
         self.first: int | None = None
+        self.hours_spent = False
         self.trainer: Popen[bytes] | None = None
 
     def hear(self, number: int, _frame: FrameType | None = None) -> None:
@@ -57,6 +64,8 @@ class Told:
     @property
     def stop(self) -> Stop | None:
         """What the trainer was told through us."""
+        if self.hours_spent:
+            return Stop(notice.SHUTDOWN)
         return outcome.of_signal(self.first) if self.first else None
 
 
@@ -70,9 +79,11 @@ def run(settings: Settings, log: Log, *, allow_fresh: bool = False) -> ExitCode:
     """
     if not settings.trainer_directory.is_dir():
         raise UsageError(f"trainer_directory {settings.trainer_directory}: there is no such folder")
-    trainer.program(settings.trainer_command, settings.trainer_directory, "trainer_command")
     with _alone(settings, log):
         left = run_state.load(settings.state_dir)
+        if left is None or left.over:
+            # Nothing has begun: a mistyped word is a word to be corrected.
+            trainer.program(settings.trainer_command, settings.trainer_directory, "trainer_command")
         if left and left.leaving(settings):
             return finalize.finalize(settings, None, log)
         if left and left.over and (taken := _taken(settings)):
@@ -145,13 +156,15 @@ def _taken(settings: Settings) -> str | None:
 
 
 def _why_given_up(settings: Settings, current: Run) -> str | None:
-    """Why a job that keeps losing its machines before the first checkpoint is not begun again.
+    """Why a job is not gone on with.
 
-    Where a run was finalized, that finalization decided; whoever starts the job again after it
-    was given up wants it to run.
+    Its hours are spent, or it keeps losing its machines before the next checkpoint. Where a run was
+    finalized, that finalization decided; whoever starts the job again after it was given up wants
+    it to run.
     """
-    if settings.s3_bucket is None:
-        return None
+    spent = job_hours.why_given_up(settings, current)
+    if spent or settings.s3_bucket is None:
+        return spent
     prefix = layout.job_prefix(settings.s3_prefix, current.job_id)
     try:
         past = lineage.runs(Bucket(settings.s3_bucket).list(prefix), prefix)
@@ -177,7 +190,10 @@ def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
         artifacts.note(settings, current)
     path = restore.newest_of(settings, current)
     started = run_state.update(settings.state_dir, current.run_id, restore_path=path) or current
-    process = trainer.start(settings, started)
+    try:
+        process = trainer.start(settings, started)
+    except (NoProgramError, OSError) as error:
+        return _not_started(settings, current, error, log)
     output = TrainerOutput(cast("IO[bytes]", process.stdout))
     told.trainer = process
     started = replace(
@@ -201,7 +217,25 @@ def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
         restore_path=path,
         pid=process.pid,
     )
-    ended = _await(settings, started, process, output, told, log)
+    with _within_job_hours(settings, started, told, log):
+        ended = _await(settings, started, process, output, told, log)
+    failed = ended.exit_code and outcome.is_failure(ended.reason)
+    return _exited(settings, current, ended, output.last_line() if failed else None, log)
+
+
+def _not_started(
+    settings: Settings, current: Run, error: NoProgramError | OSError, log: Log
+) -> Outcome:
+    """A trainer that can't be started has failed, with the exit codes that shells have for it."""
+    missing = isinstance(error, NoProgramError | FileNotFoundError)
+    ended = outcome.of_exit(_NO_SUCH_PROGRAM if missing else _NOT_EXECUTABLE, None)
+    return _exited(settings, current, ended, str(error), log)
+
+
+def _exited(
+    settings: Settings, current: Run, ended: Outcome, error: str | None, log: Log
+) -> Outcome:
+    """Write down how the trainer ended."""
     run_state.update(
         settings.state_dir,
         current.run_id,
@@ -217,9 +251,31 @@ def _train(settings: Settings, current: Run, told: Told, log: Log) -> Outcome:
         exit_code=ended.exit_code,
         completion_status=ended.completion_status,
         reason=ended.reason,
-        error=output.last_line() if ended.exit_code and outcome.is_failure(ended.reason) else None,
+        error=error,
     )
     return ended
+
+
+@contextmanager
+def _within_job_hours(settings: Settings, run: Run, told: Told, log: Log) -> Iterator[None]:
+    """Once the job's hours are spent, take a last checkpoint and stop the trainer."""
+
+    def stop() -> None:
+        if told.stop is None and interruption.standing(settings.state_dir) is None:
+            seconds = settings.checkpoint_deadline_seconds
+            checkpoint.at_notice(settings, run, log, notice.SHUTDOWN, seconds)
+            told.hours_spent = True
+            trainer.stop(run, _STALLED_GRACE_SECONDS)
+
+    left = job_hours.left_seconds(settings, run)
+    timer = threading.Timer(min(max(0.0, left or 0.0), threading.TIMEOUT_MAX), stop)
+    timer.daemon = True
+    if left is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _await(
@@ -233,7 +289,7 @@ def _await(
     """Wait for the trainer, end it where it stands still, and judge how it ended."""
 
     def leaving() -> bool:
-        return told.first is not None or interruption.standing(settings.state_dir) is not None
+        return told.stop is not None or interruption.standing(settings.state_dir) is not None
 
     found = stalled.wait(settings, run, process, output, leaving)
     if found:

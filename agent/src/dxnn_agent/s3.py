@@ -29,7 +29,16 @@ _TRANSFER = TransferConfig(
     preferred_transfer_client="classic",
 )
 _FORBIDDEN = {"AccessDenied", "403"}
-_DENIED = _FORBIDDEN | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"}
+_DENIED = _FORBIDDEN | {
+    "AllAccessDisabled",
+    "InvalidAccessKeyId",
+    "InvalidBucketName",
+    "NoSuchBucket",
+    "SignatureDoesNotMatch",
+}
+# What a key's state or policy refuses: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_KMS = "KMS."
+_KMS_PASSES = {"KMS.ThrottlingException", "KMS.KMSInternalException"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _TAKEN = {"PreconditionFailed", "412"}
 
@@ -208,7 +217,8 @@ class Bucket:
 def _failure(doing: str, error: ClientError) -> S3Error:
     code = _code(error)
     message = error.response.get("Error", {}).get("Message", "") or "no reason given"
-    return S3Error(f"{doing}: {code}: {message}", denied=code in _DENIED)
+    denied = code in _DENIED or (code.startswith(_KMS) and code not in _KMS_PASSES)
+    return S3Error(f"{doing}: {code}: {message}", denied=denied)
 
 
 def _code(error: ClientError) -> str:

@@ -130,6 +130,14 @@ class Settings(BaseModel):
     max_fruitless_runs: Annotated[int, Field(ge=1)] = Field(
         3, description="Runs in a row without a new checkpoint after which a job is given up."
     )
+    restore_give_up_seconds: Annotated[int, Field(ge=0)] = Field(
+        3600,
+        description="Time a history that can't be read or verified is tried; then the job is given "
+        "up; 0: for ever.",
+    )
+    max_job_hours: Annotated[float, Field(ge=0)] = Field(
+        0, description="Hours of all machines of a job after which it is given up; 0: no limit."
+    )
     max_failed_runs: Annotated[int, Field(ge=1)] = Field(
         3, description="Runs in a row that the trainer itself ended after which a job is given up."
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dxnn_agent import owner
-from dxnn_agent.errors import AgentError, UsageError
+from dxnn_agent.errors import AgentError, NoProgramError
 from dxnn_agent.run_state import Run
 from dxnn_agent.settings import Settings
 
@@ -34,12 +34,12 @@ def environment(settings: Settings, run: Run) -> dict[str, str]:
 
 
 def program(command: Sequence[str], directory: Path, setting: str) -> str:
-    """Find the program that a command names. Raises UsageError where there is none to run."""
+    """Find the program that a command names. Raises NoProgramError where there is none to run."""
     name = command[0]
     candidate = str(directory / name) if "/" in name else name
     found = shutil.which(candidate)
     if found is None:
-        raise UsageError(f"{setting} = {list(command)!r}: there is no program {name!r} to run")
+        raise NoProgramError(f"{setting} = {list(command)!r}: there is no program {name!r} to run")
     return found
 
 
