@@ -45,6 +45,7 @@ def test_its_metadata(begun: Machine, bucket: Bucket) -> None:
     day, time = dump.stem.removeprefix("checkpoint-").split("-")
     taken_at = metadata.pop("taken_at")
     assert re.sub(r"[-:]", "", taken_at) == f"{day}T{time}"
+    assert 0 <= metadata.pop("job_seconds") < 60
     assert metadata == {
         "kind": "checkpoint",
         "file": dump.name,
