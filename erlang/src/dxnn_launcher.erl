@@ -24,6 +24,8 @@
     "  DXNN_ERLANG_COOKIE_FILE     holds its cookie; default: /var/lib/dxnn/.erlang.cookie\n"
     "  DXNN_RESTORE_PATH           a mnesia backup to start from; replaces the database, but for\n"
     "                              one that $DXNN_RUN_ID has had on this machine since it booted\n"
+    "  DXNN_BEGIN_RUN_ANEW         true: the run in progress begins anew, as DXNN itself would have\n"
+    "                              it, where a population stands still again and again\n"
     "  DXNN_STALLED_AFTER_SECONDS  a trainer that stands still for so long is ended; default:\n"
     "                              1800; 0: never\n"
     "  ERL_EPMD_PORT               the port of the name server; default: 4369\n"
@@ -267,7 +269,12 @@ continue(Id, #{resume := Resume}) ->
     end,
     say_what_is_kept(Id, Experiment, Source),
     Progress = dxnn_progress:words(dxnn_progress:of_experiment(Id, Source)),
-    case dxnn_continue:how(Experiment, Source, Resume) of
+    Allowed =
+        case dxnn_options:begins_anew() of
+            true -> "trainers stood still with its population, one after the other";
+            false -> Resume
+        end,
+    case dxnn_continue:how(Experiment, Source, Allowed) of
         resume ->
             say("goes on with the population of the run in progress: ~ts", [Progress]),
             guarded("dxnn_resumed:continue/1", fun() -> dxnn_resumed:continue(Id) end);

@@ -1,6 +1,6 @@
 %% dxnn-train's command line and environment.
 -module(dxnn_options).
--export([parse/1, stalled_after_seconds/0, run/0, backup/0]).
+-export([parse/1, stalled_after_seconds/0, run/0, backup/0, begins_anew/0]).
 -export_type([options/0, expressions/0]).
 
 %% What the user typed, and what it was parsed to.
@@ -80,6 +80,11 @@ stalled_after_seconds() ->
 -spec run() -> string().
 run() ->
     os:getenv("DXNN_RUN_ID", "").
+
+%% Whether the run in progress is to begin anew, since others stood still with its population.
+-spec begins_anew() -> boolean().
+begins_anew() ->
+    os:getenv("DXNN_BEGIN_RUN_ANEW", "") =:= "true".
 
 -spec backup() -> file:filename() | none.
 backup() ->

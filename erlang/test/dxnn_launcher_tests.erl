@@ -14,6 +14,7 @@ launcher_test_() ->
         case_of("restore goes on, under another node name too", fun restore/1),
         case_of("a run that ended is not gone on with", fun between_runs/1),
         case_of("a trainer whose runs can't be gone on with", fun begins_anew/1),
+        case_of("a population that stood still", fun stood_still/1),
         case_of("killed and started again in place", fun in_place_again/1),
         case_of("what a killed one left is torn", fun torn_in_place/1),
         case_of("torn backup", fun torn_backup/1),
@@ -117,6 +118,17 @@ begins_anew(Place) ->
     killed(Place, Port),
     Again = start(Place, [], ?SLOW),
     await(Again, "begins the run in progress anew, for its prep/1 is unlike DXNN's"),
+    await(Again, "generation 1 "),
+    ?assertNotEqual(Species, species(Place)).
+
+%% A population with an agent that never ends stands still whoever goes on with it.
+stood_still(Place) ->
+    Port = start(Place, [], ?SLOW),
+    await(Port, "generation 2 "),
+    Species = species(Place),
+    killed(Place, Port),
+    Again = start(Place, [], [{"DXNN_BEGIN_RUN_ANEW", "true"} | ?SLOW]),
+    await(Again, "begins the run in progress anew, for trainers stood still with its population"),
     await(Again, "generation 1 "),
     ?assertNotEqual(Species, species(Place)).
 

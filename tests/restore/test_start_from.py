@@ -10,6 +10,7 @@ from rehearsal.trainers import LAUNCHER
 from tests.bucket import Bucket
 from tests.dump_files import put_checkpoint
 from tests.machine import Machine, NewMachine
+from tests.programs import python
 
 pytestmark = pytest.mark.skipif(not shutil.which("erl"), reason="Erlang is not installed")
 
@@ -110,3 +111,23 @@ def test_what_is_no_backup_at_all(dxnn: Machine, bucket: Bucket, tmp_path: Path)
     assert dxnn.agent("restore").code == 0
     [skipped] = dxnn.events("RESTORE_SKIPPED")
     assert skipped.values["error"].startswith("it can't be read: ")
+
+
+@pytest.mark.parametrize(("stalled", "anew"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_population_that_stood_still_twice_is_not_gone_on_with(
+    dxnn: Machine, bucket: Bucket, tmp_path: Path, stalled: int, *, anew: bool
+) -> None:
+    put_checkpoint(bucket, RUN, NEWER, dump(tmp_path / "whole"))
+    for number in range(stalled):
+        run = f"dxnn/xor/run-2025010{number + 2}-000000Z/"
+        bucket.put(f"{run}dxnn-run.log", b"stood still")
+        bucket.put(f"{run}_SUCCESS", b'{"reason": "trainer_stalled"}')
+    assert dxnn.agent("restore").code == 0
+    told = dxnn.trainer_directory / "told"
+    dxnn.configure(
+        trainer_command=python(
+            "import os, sys; open(sys.argv[1], 'w').write(str(dict(os.environ)))", str(told)
+        )
+    )
+    assert dxnn.agent("run").code == 0
+    assert ("DXNN_BEGIN_RUN_ANEW" in told.read_text()) is anew

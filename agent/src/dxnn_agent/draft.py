@@ -15,6 +15,7 @@ from dxnn_agent import (
     layout,
     lineage,
     plan,
+    reasons,
     run_state,
     shipped,
 )
@@ -120,14 +121,7 @@ def streak(
     prefix = layout.job_prefix(settings.s3_prefix, run.job_id)
     past = lineage.runs(bucket.list(prefix), prefix)
 
-    def reason_of(run_id: str) -> str | None:
-        key = layout.run_prefix(settings.s3_prefix, run.job_id, run_id) + layout.SUCCESS_NAME
-        try:
-            sentinel = bucket.read(key)
-        except S3Error:
-            return None
-        return str(dumps.parse_metadata(sentinel[0]).get("reason")) if sentinel else None
-
+    reason_of = reasons.of_job(settings, run.job_id, bucket)
     most = settings.max_failed_runs - 1
     return Streak(
         lineage.fruitless_before(past, run.run_id) + 1 if fruitless else 0,

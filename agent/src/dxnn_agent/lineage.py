@@ -74,12 +74,29 @@ def failed_before(
 
     `reason_of` reads it from a run's `_SUCCESS`; None where it can't be read.
     """
+    return _ended_before(past, run_id, reason_of, most, outcome.is_failure)
+
+
+def stalled_before(
+    past: list[PastRun], run_id: str, reason_of: Callable[[str], str | None], most: int
+) -> int:
+    """How many runs in a row, right before this one, ended in a trainer that stood still."""
+    return _ended_before(past, run_id, reason_of, most, lambda one: one == outcome.TRAINER_STALLED)
+
+
+def _ended_before(
+    past: list[PastRun],
+    run_id: str,
+    reason_of: Callable[[str], str | None],
+    most: int,
+    so: Callable[[str], bool],
+) -> int:
     count = 0
     for run in reversed([one for one in past if one.run_id < run_id]):
         if count == most or not run.finalized:
             break
         reason = reason_of(run.run_id)
-        if reason is None or not outcome.is_failure(reason):
+        if reason is None or not so(reason):
             break
         count += 1
     return count

@@ -15,6 +15,8 @@ from dxnn_agent import (
     hopeless,
     job_hours,
     layout,
+    lineage,
+    reasons,
     retry,
     run_state,
 )
@@ -27,6 +29,7 @@ from dxnn_agent.settings import Settings
 from dxnn_agent.upload import Line
 
 RESTORE_DIRECTORY = "restore"
+_STALLED_RUNS = 2
 
 Answer = TypeVar("Answer")
 
@@ -133,7 +136,14 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
                 path=path,
                 progress=dumps.progress_of(described),
             )
-            return _answered(settings, run, candidate.run_id, path, job_hours.carried(described))
+            return _answered(
+                settings,
+                run,
+                parent_run_id=candidate.run_id,
+                restore_path=str(path),
+                job_seconds_before=job_hours.carried(described),
+                begins_anew=_stood_still(settings, run, bucket, listing),
+            )
         log(
             State.RESTORE_SKIPPED,
             run_id=run.run_id,
@@ -225,20 +235,24 @@ def _insist(
         raise _unreadable(error) from error
 
 
-def _answered(
-    settings: Settings,
-    run: Run,
-    parent: str | None = None,
-    path: Path | None = None,
-    job_seconds: float = 0.0,
-) -> Run:
+def _stood_still(
+    settings: Settings, run: Run, bucket: Bucket | None, listing: dict[str, Stored]
+) -> bool:
+    """Whether the last machines stood still with what is restored, one after the other.
+
+    One may have been unlucky; where a second was, a population holds an agent that never ends.
+    """
+    if settings.checkpoint_command or bucket is None:
+        return False
+    past = lineage.runs(listing, layout.job_prefix(settings.s3_prefix, run.job_id))
+    reason_of = reasons.of_job(settings, run.job_id, bucket)
+    return lineage.stalled_before(past, run.run_id, reason_of, _STALLED_RUNS) == _STALLED_RUNS
+
+
+def _answered(settings: Settings, run: Run, **answer: Any) -> Run:
+    """Write down what the run goes on from: nothing, unless the answer says otherwise."""
     hopeless.forget(settings.state_dir)
-    answered = run_state.update(
-        settings.state_dir,
-        run.run_id,
-        phase=Phase.READY,
-        parent_run_id=parent,
-        restore_path=str(path) if path else None,
-        job_seconds_before=job_seconds,
-    )
+    nothing = {"parent_run_id": None, "restore_path": None}
+    changes = {**nothing, **answer}
+    answered = run_state.update(settings.state_dir, run.run_id, phase=Phase.READY, **changes)
     return answered or run

@@ -38,9 +38,10 @@ class Run:
     `claim` and `signature` are written beside the run's first object and beside its sentinel, so
     that a command that was killed recognises what this very machine wrote. `trainer_started` is the
     kernel's start time of the trainer's process, so that another process that got the same number
-    is never taken for it. A run that `adopts` was begun by finalize, for dumps that lay here. It
-    began `began_at` seconds after the boot of that id, when other machines had spent
-    `job_seconds_before` on the job.
+    is never taken for it. `begins_anew` says that an Erlang trainer is not to go on with the
+    population that it restores, with which others stood still. A run that `adopts` was begun by
+    finalize, for dumps that lay here. It began `began_at` seconds after the boot of that id, when
+    other machines had spent `job_seconds_before` on the job.
     """
 
     run_id: str
@@ -57,6 +58,7 @@ class Run:
     reason: str | None = None
     signature: str | None = None
     adopts: bool = False
+    begins_anew: bool = False
     job_seconds_before: float = 0.0
     boot_id: str | None = None
     began_at: float = 0.0

@@ -27,7 +27,12 @@ ENV_PREFIX = "DXNN_"
 CONFIG_FILES = (Path("dxnn.toml"), Path("/etc/dxnn/agent.toml"))
 
 # What the agent itself tells trainers and checkpoint commands, beside settings.
-_TOLD_TO_CHILDREN = {"DXNN_RUN_ID", "DXNN_CHECKPOINT_PATH", "DXNN_RESTORE_PATH"}
+_TOLD_TO_CHILDREN = {
+    "DXNN_RUN_ID",
+    "DXNN_CHECKPOINT_PATH",
+    "DXNN_RESTORE_PATH",
+    "DXNN_BEGIN_RUN_ANEW",
+}
 
 
 def _matching(pattern: str, right: str) -> AfterValidator:

@@ -29,6 +29,8 @@ def environment(settings: Settings, run: Run) -> dict[str, str]:
     }
     if run.restore_path:
         told["DXNN_RESTORE_PATH"] = run.restore_path
+    if run.begins_anew:
+        told["DXNN_BEGIN_RUN_ANEW"] = "true"
     inherited = {key: value for key, value in os.environ.items() if key != "DXNN_RESTORE_PATH"}
     return inherited | told
 
