@@ -1,8 +1,9 @@
 # Bakes the AMI that the Terraform module launches. See docs/image.md.
 
 locals {
-  root    = "${path.root}/.."
-  version = split("\"", split("__version__ = ", file("${path.root}/../agent/src/dxnn_agent/__init__.py"))[1])[1]
+  root = "${path.root}/.."
+  # file() looks from this folder by itself, whatever the one Packer was called in.
+  version = split("\"", split("__version__ = ", file("../agent/src/dxnn_agent/__init__.py"))[1])[1]
   stamp   = formatdate("YYYYMMDD-hhmmss", timestamp())
 
   is_url  = length(split("://", var.dxnn)) > 1 || length(split("git@", var.dxnn)) > 1

@@ -89,7 +89,8 @@ def _bake(
     }
     given = [f"-var={name}={value}" for name, value in chosen.items()]
     with subprocess.Popen(
-        ["packer", "build", "-color=false", *given, str(checkout / "packer")],
+        # As the documents have it: from the checkout's root, with a relative path.
+        ["packer", "build", "-color=false", *given, "packer/"],
         cwd=checkout,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -12,11 +12,12 @@ from tests.image.places import PACKER, ROOT
 pytestmark = pytest.mark.skipif(not shutil.which("packer"), reason="there is no Packer here")
 
 
-def packer(*arguments: str) -> subprocess.CompletedProcess[str]:
+def packer(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Packer without a network or an account; a laptop's own settings stay out."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "CHECKPOINT_DISABLE": "1"}
     return subprocess.run(
         ["packer", *arguments],
+        cwd=cwd,
         env={**environment, "AWS_REGION": "eu-central-1"},
         capture_output=True,
         text=True,
@@ -53,6 +54,23 @@ def template(tmp_path: Path) -> Path:
 def test_valid(template: Path, variables: dict[str, str]) -> None:
     options = [f"-var={name}={value}" for name, value in variables.items()]
     done = packer("validate", *options, str(template))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [
+        (".", "packer/"),
+        (".", "packer"),
+        (".", "./packer"),
+        ("packer", "."),
+        ("erlang", "../packer/"),
+        ("erlang/trainer", "../../packer"),
+    ],
+)
+def test_valid_from_any_folder(template: Path, folder: str, named: str) -> None:
+    """The first is what the README has a user type."""
+    done = packer("validate", named, cwd=template.parent / folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
