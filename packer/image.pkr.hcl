@@ -8,14 +8,18 @@ locals {
 
   is_url  = length(split("://", var.dxnn)) > 1 || length(split("git@", var.dxnn)) > 1
   trainer = var.dxnn == "" || local.is_url ? "${path.root}/../erlang/trainer" : var.dxnn
-  # As the scripts see it, on the machine that is baked.
-  source = local.is_url ? var.dxnn : "/tmp/dxnn-agent/trainer"
+  # On the machine that is baked: there /tmp is in memory, and half of a small machine's at most.
+  uploads = "/var/tmp/dxnn-agent"
+  source  = local.is_url ? var.dxnn : "${local.uploads}/trainer"
+  # Without a password or a token that the URL may hold: whoever sees the image sees its tags.
+  trainer_name = var.dxnn == "" ? "xor" : regex_replace(var.dxnn, "://[^/@]*@", "://")
 
   debian = var.architecture == "arm64" ? "arm64" : "amd64"
   tags = merge(var.tags, {
-    Name         = "dxnn-agent"
+    Name         = var.image_name
+    Image        = var.image_name
     DxnnAgent    = local.version
-    Trainer      = var.dxnn == "" ? "xor" : var.dxnn
+    Trainer      = local.trainer_name
     TrainerRef   = var.dxnn_ref == "" ? "HEAD" : var.dxnn_ref
     Architecture = var.architecture
   })
@@ -55,16 +59,23 @@ source "amazon-ebs" "debian" {
     delete_on_termination = true
   }
 
-  ami_name        = "dxnn-agent-${local.version}-${var.architecture}-${local.stamp}"
+  ami_name        = "${var.image_name}-${local.version}-${var.architecture}-${local.stamp}"
   ami_description = "dxnn-agent ${local.version} on Debian 13 (${var.architecture})"
   ami_regions     = var.ami_regions
   ami_users       = var.ami_users
   encrypt_boot    = var.encrypt_boot
   kms_key_id      = var.kms_key_id
+  # A region without an entry gets the account's own key, which no other account may use: only with
+  # an empty one Packer says so before it bakes, instead of afterwards.
+  region_kms_key_ids = {
+    for region in var.ami_regions :
+    region => lookup(var.region_kms_key_ids, region, region == var.region ? var.kms_key_id : "")
+    if var.encrypt_boot && (var.kms_key_id != "" || length(var.ami_users) == 0)
+  }
 
   tags            = local.tags
   snapshot_tags   = local.tags
-  run_tags        = merge(local.tags, { Name = "dxnn-agent (being baked)" })
+  run_tags        = merge(local.tags, { Name = "${var.image_name} (being baked)" })
   run_volume_tags = local.tags
 }
 
@@ -72,14 +83,15 @@ build {
   sources = ["source.amazon-ebs.debian"]
 
   provisioner "shell" {
+    remote_folder = "/var/tmp"
     inline = [
-      "mkdir -p /tmp/dxnn-agent/trainer",
+      "mkdir -p ${local.uploads}/trainer",
       # The machine may still be setting itself up; what went wrong there is not ours.
       "cloud-init status --wait || true",
     ]
   }
   provisioner "file" {
-    destination = "/tmp/dxnn-agent/"
+    destination = "${local.uploads}/"
     sources = [
       "${local.root}/agent", "${local.root}/erlang", "${local.root}/packer",
       "${local.root}/main.tf", "${local.root}/outputs.tf",
@@ -88,23 +100,25 @@ build {
   }
   provisioner "file" {
     source      = "${local.trainer}/"
-    destination = "/tmp/dxnn-agent/trainer"
+    destination = "${local.uploads}/trainer"
   }
 
   provisioner "shell" {
+    remote_folder = "/var/tmp"
     inline = [
       "set -eu",
-      "cd /tmp/dxnn-agent/packer/scripts",
+      "cd ${local.uploads}/packer/scripts",
       "chmod +x * ../../erlang/bin/*",
       "sudo ./install-packages ${join(" ", var.apt_packages)}",
       "sudo ./install-agent",
       "sudo ./install-units",
-      "sudo ./install-trainer '${local.source}' '${var.dxnn_ref}' '${base64encode(var.startup)}'",
+      "sudo ./install-trainer '${local.source}' '${var.dxnn_ref}' '${base64encode(var.startup)}' '${local.trainer_name}'",
       "sudo ./check",
     ]
   }
   # Afterwards nobody logs in again.
   provisioner "shell" {
-    inline = ["sudo /tmp/dxnn-agent/packer/scripts/clean"]
+    remote_folder = "/var/tmp"
+    inline        = ["sudo ${local.uploads}/packer/scripts/clean"]
   }
 }

@@ -3,7 +3,7 @@ packer {
   required_plugins {
     amazon = {
       source  = "github.com/hashicorp/amazon"
-      version = ">= 1.2.0"
+      version = ">= 1.2.0, < 2.0.0"
     }
   }
 }

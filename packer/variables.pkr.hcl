@@ -1,3 +1,14 @@
+variable "image_name" {
+  type        = string
+  default     = "dxnn-agent"
+  description = "What the image's name begins with, and its tag Image; the Terraform module launches the newest of the name that it is given."
+
+  validation {
+    condition     = var.image_name != "" && regex_replace(var.image_name, "^[a-z0-9-]{1,40}$", "") == ""
+    error_message = "The image_name should be 1 to 40 lower-case letters, digits and dashes."
+  }
+}
+
 variable "dxnn" {
   type        = string
   default     = ""
@@ -63,6 +74,12 @@ variable "kms_key_id" {
   description = "Key for the encryption. Empty: the account's own for EBS."
 }
 
+variable "region_kms_key_ids" {
+  type        = map(string)
+  default     = {}
+  description = "Keys for the copies, by region. A region that is left out: the account's own for EBS there; one of ami_regions has to be named where there are ami_users."
+}
+
 variable "instance_type" {
   type        = string
   default     = ""
@@ -84,7 +101,12 @@ variable "subnet_id" {
 variable "ssh_interface" {
   type        = string
   default     = "public_ip"
-  description = "By which address Packer reaches the machine: public_ip, private_ip, public_dns, private_dns or session_manager."
+  description = "By which address Packer reaches the machine: public_ip, private_ip, public_dns or private_dns."
+
+  validation {
+    condition     = contains(["public_ip", "private_ip", "public_dns", "private_dns"], var.ssh_interface)
+    error_message = "The ssh_interface should be public_ip, private_ip, public_dns or private_dns."
+  }
 }
 
 variable "ssh_source_cidrs" {

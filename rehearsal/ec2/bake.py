@@ -62,7 +62,12 @@ def image(
                 _keep(region.disk_of(baked), kept)
                 return baked
             disk = (*sorted(used(kept).iterdir(), reverse=True), base_image.ensure(cache))
-    return region.register(f"dxnn-agent-{name}", disk)
+    image_id = region.register(f"{_image_name(variables)}-{name}", disk)
+    region.client("ec2").create_tags(
+        Resources=[image_id],
+        Tags=[{"Key": key, "Value": value} for key, value in _tags(variables).items()],
+    )
+    return image_id
 
 
 def bake(region: Region, variables: Mapping[str, str], show: Callable[[str], object]) -> str:
@@ -116,10 +121,23 @@ def _bake(
         said = [line for line in lines if "error" in line.lower()] or [f"exit {packer.returncode}"]
         raise RehearsalError(f"packer build failed: {said[0]}")
     images = region.client("ec2").describe_images(
-        Owners=["self"], Filters=[{"Name": "name", "Values": ["dxnn-agent-*"]}]
+        Owners=["self"], Filters=[{"Name": "tag:Image", "Values": [_image_name(variables)]}]
     )["Images"]
     newest: str = max(images, key=lambda one: one["CreationDate"])["ImageId"]
     return newest
+
+
+def _image_name(variables: Mapping[str, str]) -> str:
+    return variables.get("image_name", "dxnn-agent")
+
+
+def _tags(variables: Mapping[str, str]) -> dict[str, str]:
+    """What the template tags an image with, by which it is found and known."""
+    return {
+        "Image": _image_name(variables),
+        "Trainer": variables.get("dxnn") or "xor",
+        "TrainerRef": variables.get("dxnn_ref") or "HEAD",
+    }
 
 
 @contextlib.contextmanager

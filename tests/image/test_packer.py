@@ -1,11 +1,14 @@
 """packer/ as Debian's Packer and today's take it; the build itself is played on real machines."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from tests.image.places import PACKER, ROOT
 
@@ -49,6 +52,22 @@ def template(tmp_path: Path) -> Path:
         {"architecture": "arm64", "encrypt_boot": "false", "region": "eu-west-1"},
         {"apt_packages": '["python3-numpy"]'},
         {"ami_users": '["123456789012"]', "kms_key_id": "alias/images"},
+        {"ami_users": '["123456789012"]', "encrypt_boot": "false"},
+        {"ami_regions": '["eu-west-1"]'},
+        {
+            "ami_users": '["123456789012"]',
+            "kms_key_id": "alias/images",
+            "ami_regions": '["eu-west-1"]',
+            "region_kms_key_ids": '{"eu-west-1" = "alias/copies"}',
+        },
+        {
+            "ami_users": '["123456789012"]',
+            "kms_key_id": "alias/images",
+            "ami_regions": '["eu-central-1"]',
+            "region": "eu-central-1",
+        },
+        {"image_name": "traders-2"},
+        {"ssh_interface": "private_dns"},
     ],
 )
 def test_valid(template: Path, variables: dict[str, str]) -> None:
@@ -74,10 +93,39 @@ def test_valid_from_any_folder(template: Path, folder: str, named: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_architecture_that_there_is_not(template: Path) -> None:
-    done = packer("validate", "-var=architecture=sparc", str(template))
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"architecture": "sparc"}, "The architecture should be x86_64 or arm64."),
+        ({"image_name": "Traders"}, "1 to 40 lower-case letters, digits and dashes."),
+        ({"image_name": ""}, "1 to 40 lower-case letters, digits and dashes."),
+        ({"image_name": "a" * 41}, "1 to 40 lower-case letters, digits and dashes."),
+        # The image has no agent for it: Debian has no package of one.
+        ({"ssh_interface": "session_manager"}, "public_ip, private_ip, public_dns or private_dns."),
+    ],
+)
+def test_a_value_that_is_none(template: Path, variables: dict[str, str], why: str) -> None:
+    options = [f"-var={name}={value}" for name, value in variables.items()]
+    done = packer("validate", *options, str(template))
     assert done.returncode != 0
-    assert "The architecture should be x86_64 or arm64." in done.stdout + done.stderr
+    assert why in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"kms_key_id": "alias/images", "ami_regions": '["eu-west-1"]'},
+        {"ami_regions": '["eu-west-1"]', "region_kms_key_ids": '{"eu-west-1" = "alias/copies"}'},
+    ],
+)
+def test_no_account_can_use_another_ones_own_key(template: Path, variables: dict[str, str]) -> None:
+    """AWS would say so only when everything has been baked and copied."""
+    given = {"ami_users": '["123456789012"]', **variables}
+    options = [f"-var={name}={value}" for name, value in given.items()]
+    done = packer("validate", *options, str(template))
+    assert done.returncode != 0
+    assert "Cannot share AMI encrypted with default KMS key" in done.stdout + done.stderr
 
 
 def test_form() -> None:
@@ -99,3 +147,18 @@ def test_only_the_plugins_file_asks_for_plugins() -> None:
         if "required_plugins" in path.read_text(encoding="utf-8")
     ]
     assert asking == ["plugins.pkr.hcl"]
+
+
+def test_no_plugin_of_a_later_major_version_is_taken() -> None:
+    text = (PACKER / "plugins.pkr.hcl").read_text(encoding="utf-8")
+    (version,) = re.findall(r'version *= *"(.*)"', text)
+    assert Version("1.8.2") in SpecifierSet(version)
+    assert Version("2.0.0") not in SpecifierSet(version)
+
+
+def test_nothing_is_uploaded_into_memory() -> None:
+    """A tmpfs of half of 2 GiB is what /tmp is on the machine that is baked."""
+    text = (PACKER / "image.pkr.hcl").read_text(encoding="utf-8")
+    code = re.sub("#.*", "", text)
+    assert code.count("/tmp") == code.count("/var/tmp")
+    assert text.count('provisioner "shell"') == text.count('remote_folder = "/var/tmp"')
