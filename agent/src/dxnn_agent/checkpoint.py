@@ -183,17 +183,10 @@ def _run_command(settings: Settings, run: Run, path: Path, seconds: float) -> No
     command = settings.checkpoint_command or []
     found = trainer.program(command, settings.trainer_directory, "checkpoint_command")
     user = owner.of(settings.trainer_directory)
-    told = {**trainer.environment(settings, run), "DXNN_CHECKPOINT_PATH": str(path)}
+    seen = {**trainer.environment(settings, run, user), "DXNN_CHECKPOINT_PATH": str(path)}
+    directory = settings.trainer_directory
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            user.command(found, command[1:]),
-            cwd=settings.trainer_directory,
-            env=told | user.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
+        process = trainer.launch(user, [found, *command[1:]], seen, directory, said)
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired as error:

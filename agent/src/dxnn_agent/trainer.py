@@ -1,24 +1,43 @@
 """The trainer's process: started, signalled and recognised again by its process group."""
 
+import json
 import os
 import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
-from dxnn_agent import owner
+from dxnn_agent import owner, trainer_environment
 from dxnn_agent.errors import AgentError, NoProgramError
+from dxnn_agent.owner import Owner
 from dxnn_agent.run_state import Run
 from dxnn_agent.settings import Settings
 
 _LOOK_AGAIN_SECONDS = 0.05
 
+# Becomes a program whose environment it reads from a descriptor.
+_HAND_OVER = """\
+import json, os, sys
+with open(int(sys.argv[1]), encoding="ascii") as file:
+    environment = json.load(file)
+try:
+    os.execve(sys.argv[2], sys.argv[2:], environment)
+except OSError as error:
+    print(f"{sys.argv[2]}: {error.strerror}", file=sys.stderr)
+    sys.exit(126)
+"""
 
-def environment(settings: Settings, run: Run) -> dict[str, str]:
-    """What the trainer, the checkpoint command and their children see of the run."""
+
+def environment(settings: Settings, run: Run, user: Owner) -> dict[str, str]:
+    """What the trainer, the checkpoint command and their children see: of the run, and their own.
+
+    Raises UsageError where their own can't be read.
+    """
     told = {
         "DXNN_JOB_ID": settings.job_id,
         "DXNN_RUN_ID": run.run_id,
@@ -31,15 +50,16 @@ def environment(settings: Settings, run: Run) -> dict[str, str]:
         told["DXNN_RESTORE_PATH"] = run.restore_path
     if run.begins_anew:
         told["DXNN_BEGIN_RUN_ANEW"] = "true"
-    inherited = {key: value for key, value in os.environ.items() if key != "DXNN_RESTORE_PATH"}
-    return inherited | told
+    own = trainer_environment.of(user)
+    own.pop("DXNN_RESTORE_PATH", None)
+    return own | told
 
 
 def program(command: Sequence[str], directory: Path, setting: str) -> str:
     """Find the program that a command names. Raises NoProgramError where there is none to run."""
     name = command[0]
     candidate = str(directory / name) if "/" in name else name
-    found = shutil.which(candidate)
+    found = shutil.which(candidate, path=trainer_environment.path())
     if found is None:
         raise NoProgramError(f"{setting} = {list(command)!r}: there is no program {name!r} to run")
     return found
@@ -52,16 +72,55 @@ def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
     """
     found = program(settings.trainer_command, settings.trainer_directory, "trainer_command")
     user = owner.of(settings.trainer_directory)
-    return subprocess.Popen(
-        user.command(found, settings.trainer_command[1:]),
-        cwd=settings.trainer_directory,
-        env=environment(settings, run) | user.environment,
-        bufsize=0,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        process_group=0,
-    )
+    command = [found, *settings.trainer_command[1:]]
+    seen = environment(settings, run, user)
+    return launch(user, command, seen, settings.trainer_directory, subprocess.PIPE)
+
+
+def launch(
+    user: Owner,
+    command: Sequence[str],
+    seen: Mapping[str, str],
+    directory: Path,
+    output: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """Start a program as a user, in a process group of its own, with all that it prints in one."""
+    handed_over: tuple[int, ...] = ()
+    surroundings = seen
+    if user.setpriv:
+        # Until it is the user's, the process has the agent's rights: what stands in there, such as
+        # a library to be loaded, must not reach it sooner. Nor does it stand in the command line,
+        # which everybody can read.
+        descriptor = os.memfd_create("environment")
+        with os.fdopen(os.dup(descriptor), "w", encoding="ascii") as file:
+            json.dump(dict(seen), file)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        handed_over = (descriptor,)
+        surroundings = trainer_environment.BASE
+        becomes = ["-I", "-S", "-c", _HAND_OVER, str(descriptor)]
+        command = user.command(_python(), [*becomes, *command])
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env=surroundings,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            pass_fds=handed_over,
+        )
+    finally:
+        for descriptor in handed_over:
+            os.close(descriptor)
+
+
+def _python() -> str:
+    """Return an interpreter that any user may run: the agent's own may lie in somebody's home."""
+    own, debians = Path(sys.executable).resolve(), Path("/usr/bin/python3")
+    anybodys = all(path.stat().st_mode & 0o001 for path in (own, *own.parents))
+    return str(own if anybodys or not debians.exists() else debians)
 
 
 def exits_within(process: subprocess.Popen[bytes], seconds: float | None) -> bool:
