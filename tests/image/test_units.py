@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent import doctor
+from dxnn_agent.commands import doctor
 from tests.image.places import UNITS
 
 SERVICES = sorted(path.name for path in UNITS.glob("dxnn-*.service"))

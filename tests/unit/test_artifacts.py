@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent import artifacts, settings, shipped
-from dxnn_agent.run_state import Phase, Run
+from dxnn_agent import settings
 from dxnn_agent.settings import Settings
-from dxnn_agent.shipped import Shipped
+from dxnn_agent.state import artifacts
+from dxnn_agent.state.run_state import Phase, Run
+from dxnn_agent.store import uploaded
+from dxnn_agent.store.uploaded import Shipped
 
 FIRST = Run("20250111-143001Z", "xor", "secret", Phase.READY)
 SECOND = Run("20250111-143002Z", "xor", "secret", Phase.READY)
@@ -24,7 +26,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def arrived(given: Settings, name: str) -> None:
-    shipped.remember(given.state_dir, Shipped("bkt", f"dxnn/xor/run-{FIRST.run_id}/{name}", 1, ""))
+    uploaded.remember(given.state_dir, Shipped("bkt", f"dxnn/xor/run-{FIRST.run_id}/{name}", 1, ""))
 
 
 def test_what_lay_there_is_hidden_from_its_own_run_alone(given: Settings) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent import doctor, settings
+from dxnn_agent import settings
+from dxnn_agent.commands import doctor
 
 REQUIRED = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
 PATHS = ("trainer_directory", "checkpoint_dir", "state_dir")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import notice
+from dxnn_agent.machine import notices
 
 NOW = datetime(2025, 1, 11, 14, 30, 12, tzinfo=UTC)
 KEYS = st.sampled_from(["action", "time", "noticeTime", "Code", "NotBefore", "State"])
@@ -18,7 +18,7 @@ JSON = st.recursive(
 
 
 def test_a_spot_notice() -> None:
-    found = notice.spot_notice('{"action": "terminate", "time": "2025-01-11T14:32:12Z"}')
+    found = notices.spot_notice('{"action": "terminate", "time": "2025-01-11T14:32:12Z"}')
     assert found is not None
     assert found.reason == "spot_interruption"
     assert found.time == datetime(2025, 1, 11, 14, 32, 12, tzinfo=UTC)
@@ -39,25 +39,25 @@ def test_a_spot_notice() -> None:
     ],
 )
 def test_half_an_answer_is_no_notice(body: str) -> None:
-    assert notice.spot_notice(body) is None
+    assert notices.spot_notice(body) is None
 
 
 def test_an_action_without_a_time_is_a_notice_all_the_same() -> None:
-    found = notice.spot_notice('{"action": "stop"}')
+    found = notices.spot_notice('{"action": "stop"}')
     assert found is not None
     assert found.time is None
 
 
 @given(st.text() | JSON.map(json.dumps))
 def test_no_answer_breaks_the_readers(body: str) -> None:
-    notice.spot_notice(body)
-    notice.rebalance_recommendation(body)
-    notice.scheduled_event(body, NOW)
-    notice.target_state_notice(body, rebalancing=True)
+    notices.spot_notice(body)
+    notices.rebalance_recommendation(body)
+    notices.scheduled_event(body, NOW)
+    notices.target_state_notice(body, rebalancing=True)
 
 
 def test_a_rebalance_recommendation() -> None:
-    assert notice.rebalance_recommendation('{"noticeTime": "2025-01-11T14:30:00Z"}') == datetime(
+    assert notices.rebalance_recommendation('{"noticeTime": "2025-01-11T14:30:00Z"}') == datetime(
         2025, 1, 11, 14, 30, tzinfo=UTC
     )
 
@@ -67,8 +67,8 @@ def event(start: str, code: str = "instance-retirement", state: str = "active") 
 
 
 def test_a_scheduled_event_counts_once_it_is_near() -> None:
-    assert notice.scheduled_event(event("21 Jan 2025 09:00:43 GMT"), NOW) is None
-    found = notice.scheduled_event(event("11 Jan 2025 14:31:00 GMT"), NOW)
+    assert notices.scheduled_event(event("21 Jan 2025 09:00:43 GMT"), NOW) is None
+    found = notices.scheduled_event(event("11 Jan 2025 14:31:00 GMT"), NOW)
     assert found is not None
     assert found.reason == "scheduled_event"
     assert found.time == datetime(2025, 1, 11, 14, 31, tzinfo=UTC)
@@ -76,17 +76,17 @@ def test_a_scheduled_event_counts_once_it_is_near() -> None:
 
 @pytest.mark.parametrize("state", ["completed", "canceled"])
 def test_an_event_that_is_over_does_not_count(state: str) -> None:
-    assert notice.scheduled_event(event("11 Jan 2025 14:31:00 GMT", state=state), NOW) is None
+    assert notices.scheduled_event(event("11 Jan 2025 14:31:00 GMT", state=state), NOW) is None
 
 
 def test_maintenance_that_leaves_the_machine_alone_does_not_count() -> None:
     near = event("11 Jan 2025 14:31:00 GMT", code="system-maintenance")
-    assert notice.scheduled_event(near, NOW) is None
+    assert notices.scheduled_event(near, NOW) is None
 
 
 @pytest.mark.parametrize(("rebalancing", "reason"), [(True, "rebalance"), (False, "shutdown")])
 def test_the_groups_target_state(rebalancing: bool, reason: str) -> None:
-    assert notice.target_state_notice("InService", rebalancing=rebalancing) is None
-    found = notice.target_state_notice("Terminated", rebalancing=rebalancing)
+    assert notices.target_state_notice("InService", rebalancing=rebalancing) is None
+    found = notices.target_state_notice("Terminated", rebalancing=rebalancing)
     assert found is not None
     assert found.reason == reason

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dxnn_agent import outcome
 from dxnn_agent.errors import UsageError
-from dxnn_agent.outcome import Outcome, Stop
+from dxnn_agent.state import outcome
+from dxnn_agent.state.outcome import Outcome, Stop
 
 
 def judged(of: Outcome | None) -> tuple[str, int | None, str]:

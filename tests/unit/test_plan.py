@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import plan, settings
-from dxnn_agent.dumps import Dump
-from dxnn_agent.layout import DumpName
-from dxnn_agent.lineage import Streak
-from dxnn_agent.outcome import CompletionStatus, Outcome
-from dxnn_agent.plan import Fate, FinalizePlan, Held, LocalFile, Stage
-from dxnn_agent.run_state import Phase, Run
+from dxnn_agent import settings
+from dxnn_agent.finalization import plan
+from dxnn_agent.finalization.plan import Fate, FinalizePlan, Held, LocalFile, Stage
+from dxnn_agent.state.dumps import Dump
+from dxnn_agent.state.job_history import Streak
+from dxnn_agent.state.outcome import CompletionStatus, Outcome
+from dxnn_agent.state.run_state import Phase, Run
+from dxnn_agent.store.keys import DumpName
 
 RUN = Run("20250111-143012Z", "xor", "secret", Phase.EXITED, instance_id="i-1")
 PREFIX = "dxnn/xor/run-20250111-143012Z/"

@@ -6,14 +6,15 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import layout, restore
-from dxnn_agent.dumps import Dump
-from dxnn_agent.layout import DumpName
-from dxnn_agent.s3 import Stored
+from dxnn_agent.commands import restore
+from dxnn_agent.state.dumps import Dump
+from dxnn_agent.store import keys
+from dxnn_agent.store.keys import DumpName
+from dxnn_agent.store.s3 import Stored
 
 JOB = "dxnn/xor/"
 START = datetime(2025, 1, 1, tzinfo=UTC)
-STAMPS = st.integers(0, 10**6).map(lambda n: layout.stamp(START + timedelta(seconds=n)))
+STAMPS = st.integers(0, 10**6).map(lambda n: keys.stamp(START + timedelta(seconds=n)))
 
 
 def key(run_id: str, file: str) -> str:

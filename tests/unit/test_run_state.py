@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dxnn_agent import interruption, run_state
 from dxnn_agent.errors import UsageError
-from dxnn_agent.notice import Notice
-from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.machine.notices import Notice
+from dxnn_agent.state import run_state, standing_notice
+from dxnn_agent.state.run_state import Phase, Run
 
 RUN = Run("20250111-143012Z", "xor", "secret", Phase.READY)
 
@@ -66,15 +66,15 @@ def test_changes_of_many_threads_all_arrive(tmp_path: Path) -> None:
 
 
 def test_a_notice_stands_until_the_next_boot(tmp_path: Path) -> None:
-    interruption.record(tmp_path, Notice("spot_interruption", None, ""), told_to_stop=True)
-    standing = interruption.standing(tmp_path)
+    standing_notice.record(tmp_path, Notice("spot_interruption", None, ""), told_to_stop=True)
+    standing = standing_notice.standing(tmp_path)
     assert standing is not None
     assert standing.stop is not None
     written = (tmp_path / "notice.json").read_text()
     (tmp_path / "notice.json").write_text(written.replace('"boot_id": "', '"boot_id": "not-'))
-    assert interruption.standing(tmp_path) is None
+    assert standing_notice.standing(tmp_path) is None
 
 
 def test_a_torn_notice_is_none(tmp_path: Path) -> None:
     (tmp_path / "notice.json").write_text('{"reason":')
-    assert interruption.standing(tmp_path) is None
+    assert standing_notice.standing(tmp_path) is None

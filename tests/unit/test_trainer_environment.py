@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import trainer, trainer_environment
 from dxnn_agent.errors import UsageError
-from dxnn_agent.owner import Owner
-from dxnn_agent.run_state import Phase, Run
+from dxnn_agent.machine import trainer_environment, trainer_process
+from dxnn_agent.machine.trainer_user import Owner
 from dxnn_agent.settings import Settings, load
+from dxnn_agent.state.run_state import Phase, Run
 from tests.terraform import environment_file
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="the file has to be root's")
@@ -119,7 +119,7 @@ def test_what_the_contract_tells_wins(file: Path) -> None:
         'DXNN_RESTORE_PATH="/other"\nDXNN_OF_THE_USER="kept"\n'
     )
     run = Run("20250111-143012Z", "job", "claim", Phase.CLAIMED)
-    seen = trainer.environment(settings(), run, Owner())
+    seen = trainer_process.environment(settings(), run, Owner())
     assert (seen["DXNN_JOB_ID"], seen["DXNN_RUN_ID"]) == ("job", "20250111-143012Z")
     assert seen["DXNN_CHECKPOINT_DIR"] == "/var/lib/dxnn/checkpoints"
     assert seen["DXNN_OF_THE_USER"] == "kept"
@@ -131,9 +131,9 @@ def test_its_programs_are_looked_for_where_its_path_says(file: Path, tmp_path: P
     program = tmp_path / "train"
     program.touch(0o755)
     with pytest.raises(UsageError, match="there is no program 'train'"):
-        trainer.program(["train"], tmp_path, "trainer_command")
+        trainer_process.program(["train"], tmp_path, "trainer_command")
     file.write_text(f'PATH="{tmp_path}"\n')
-    assert trainer.program(["train"], tmp_path, "trainer_command") == str(program)
+    assert trainer_process.program(["train"], tmp_path, "trainer_command") == str(program)
 
 
 @ROOT_ONLY
@@ -170,11 +170,13 @@ def test_a_program_gets_it_when_it_is_its_users_and_no_sooner() -> None:
     """The loader complains once for each program that starts with a library that is not there."""
     setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     seen = {"LD_PRELOAD": "/not/there.so", "PYTHONPATH": "/not/there", "WORD": "ä \udcff\n"}
-    started = trainer.launch(Owner(setpriv), ["/bin/true"], seen, Path("/"), subprocess.PIPE)
+    started = trainer_process.launch(
+        Owner(setpriv), ["/bin/true"], seen, Path("/"), subprocess.PIPE
+    )
     told = started.communicate()[0].decode()
     assert (started.returncode, told.count("cannot be preloaded")) == (0, 1), told
     del seen["LD_PRELOAD"]
-    started = trainer.launch(
+    started = trainer_process.launch(
         Owner(setpriv), ["/usr/bin/env", "-0"], seen, Path("/"), subprocess.PIPE
     )
     told_bytes = started.communicate()[0]
@@ -185,6 +187,6 @@ def test_a_program_gets_it_when_it_is_its_users_and_no_sooner() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_program_that_can_not_be_started_says_so() -> None:
     user = Owner(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
-    started = trainer.launch(user, ["/no/program"], {}, Path("/"), subprocess.PIPE)
+    started = trainer_process.launch(user, ["/no/program"], {}, Path("/"), subprocess.PIPE)
     told = started.communicate()[0].decode()
     assert (started.returncode, told) == (126, "/no/program: No such file or directory\n")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dxnn_agent.trainer_output import TrainerOutput
+from dxnn_agent.machine.trainer_output import TrainerOutput
 
 
 def after(*pieces: bytes) -> TrainerOutput:

@@ -154,7 +154,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 @with_settings
 def run(settings: Settings, *, allow_fresh: AllowFresh = False) -> ExitCode:
     """Train: restore if nobody has, start the trainer, wait for it, and finalize."""
-    from dxnn_agent import run as command
+    from dxnn_agent.commands import run as command
 
     return command.run(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
 
@@ -163,7 +163,7 @@ def run(settings: Settings, *, allow_fresh: AllowFresh = False) -> ExitCode:
 @with_settings
 def watch(settings: Settings) -> ExitCode:
     """Watch for EC2's notice; then checkpoint, stop the trainer and finalize."""
-    from dxnn_agent import watch as command
+    from dxnn_agent.commands import watch as command
 
     if not settings.spot_enabled:
         print("spot_enabled is false: there is nothing to watch for", file=sys.stderr)
@@ -207,8 +207,9 @@ def finalize(
     ] = False,
 ) -> ExitCode:
     """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
-    from dxnn_agent import draft, outcome
-    from dxnn_agent import finalize as command
+    from dxnn_agent.commands import finalize as command
+    from dxnn_agent.finalization import facts
+    from dxnn_agent.state import outcome
 
     if pending:
         if dry_run or completion_status or exit_code:
@@ -221,7 +222,7 @@ def finalize(
                 "--json goes with --dry-run: a finalization tells its story in the log"
             )
         return command.finalize(settings, given, Log(settings.log_file).open(), wait)
-    plan = draft.dry_run(settings, given)
+    plan = facts.dry_run(settings, given)
     if as_json:
         print(json.dumps(plan.content(), indent=4))
     else:
@@ -244,7 +245,7 @@ def checkpoint(
     as_json: AsJson = False,
 ) -> ExitCode:
     """Take a consistent checkpoint now and ship it to S3."""
-    from dxnn_agent import checkpoint as command
+    from dxnn_agent.commands import checkpoint as command
 
     dump = command.checkpoint(settings, Log(settings.log_file).open(), reason)
     print(json.dumps(dump.described, indent=4) if as_json else dump.path)
@@ -257,7 +258,7 @@ def restore(
     settings: Settings, *, allow_fresh: AllowFresh = False, as_json: AsJson = False
 ) -> ExitCode:
     """Fetch the job's newest checkpoint that verifies, across all its runs."""
-    from dxnn_agent import restore as command
+    from dxnn_agent.commands import restore as command
 
     found = command.restore(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
     if as_json:
@@ -272,7 +273,7 @@ def restore(
 @with_settings
 def stop(settings: Settings) -> ExitCode:
     """Checkpoint, stop the trainer and finalize, for a machine that goes down without a notice."""
-    from dxnn_agent import stop as command
+    from dxnn_agent.commands import stop as command
 
     return command.stop(settings, Log(settings.log_file).open())
 
@@ -281,7 +282,7 @@ def stop(settings: Settings) -> ExitCode:
 @with_settings
 def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
     """Check that this machine has what a training job needs; exit 2 where it has not."""
-    from dxnn_agent import doctor as command
+    from dxnn_agent.commands import doctor as command
 
     found = command.examine(settings)
     if as_json:

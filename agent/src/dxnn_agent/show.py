@@ -10,8 +10,8 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from dxnn_agent.doctor import Finding
-from dxnn_agent.plan import Fate, FinalizePlan, PlannedObject
+from dxnn_agent.commands.doctor import Finding
+from dxnn_agent.finalization.plan import Fate, FinalizePlan, PlannedObject
 from dxnn_agent.settings import Settings
 
 _FATES = {

@@ -1,0 +1,1 @@
+"""What the command line offers, a module each: it gathers, lets decide, and carries out."""

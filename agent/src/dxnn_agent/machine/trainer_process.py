@@ -1,0 +1,191 @@
+"""The trainer's process: started, signalled and recognised again by its process group."""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from dxnn_agent.errors import AgentError, NoProgramError
+from dxnn_agent.machine import trainer_environment, trainer_user
+from dxnn_agent.machine.trainer_user import Owner
+from dxnn_agent.settings import Settings
+from dxnn_agent.state.run_state import Run
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+# Becomes a program whose environment it reads from a descriptor.
+_HAND_OVER = """\
+import json, os, sys
+with open(int(sys.argv[1]), encoding="ascii") as file:
+    environment = json.load(file)
+try:
+    os.execve(sys.argv[2], sys.argv[2:], environment)
+except OSError as error:
+    print(f"{sys.argv[2]}: {error.strerror}", file=sys.stderr)
+    sys.exit(126)
+"""
+
+
+def environment(settings: Settings, run: Run, user: Owner) -> dict[str, str]:
+    """What the trainer, the checkpoint command and their children see: of the run, and their own.
+
+    Raises UsageError where their own can't be read.
+    """
+    told = {
+        "DXNN_JOB_ID": settings.job_id,
+        "DXNN_RUN_ID": run.run_id,
+        "DXNN_CHECKPOINT_DIR": str(settings.checkpoint_dir),
+        "DXNN_ERLANG_NODE": settings.erlang_node,
+        "DXNN_ERLANG_COOKIE_FILE": str(settings.erlang_cookie_file),
+        "DXNN_STALLED_AFTER_SECONDS": str(settings.stalled_after_seconds),
+    }
+    if run.restore_path:
+        told["DXNN_RESTORE_PATH"] = run.restore_path
+    if run.begins_anew:
+        told["DXNN_BEGIN_RUN_ANEW"] = "true"
+    own = trainer_environment.of(user)
+    own.pop("DXNN_RESTORE_PATH", None)
+    return own | told
+
+
+def program(command: Sequence[str], directory: Path, setting: str) -> str:
+    """Find the program that a command names. Raises NoProgramError where there is none to run."""
+    name = command[0]
+    candidate = str(directory / name) if "/" in name else name
+    found = shutil.which(candidate, path=trainer_environment.path())
+    if found is None:
+        raise NoProgramError(f"{setting} = {list(command)!r}: there is no program {name!r} to run")
+    return found
+
+
+def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
+    """Start the trainer directly, in a process group of its own and as its folder's owner.
+
+    All that it prints goes into one pipe, the process's `stdout`.
+    """
+    found = program(settings.trainer_command, settings.trainer_directory, "trainer_command")
+    user = trainer_user.of(settings.trainer_directory)
+    command = [found, *settings.trainer_command[1:]]
+    seen = environment(settings, run, user)
+    return launch(user, command, seen, settings.trainer_directory, subprocess.PIPE)
+
+
+def launch(
+    user: Owner,
+    command: Sequence[str],
+    seen: Mapping[str, str],
+    directory: Path,
+    output: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """Start a program as a user, in a process group of its own, with all that it prints in one."""
+    handed_over: tuple[int, ...] = ()
+    surroundings = seen
+    if user.setpriv:
+        # Until it is the user's, the process has the agent's rights: what stands in there, such as
+        # a library to be loaded, must not reach it sooner. Nor does it stand in the command line,
+        # which everybody can read.
+        descriptor = os.memfd_create("environment")
+        with os.fdopen(os.dup(descriptor), "w", encoding="ascii") as file:
+            json.dump(dict(seen), file)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        handed_over = (descriptor,)
+        surroundings = trainer_environment.BASE
+        becomes = ["-I", "-S", "-c", _HAND_OVER, str(descriptor)]
+        command = user.command(_python(), [*becomes, *command])
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env=surroundings,
+            bufsize=0,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            pass_fds=handed_over,
+        )
+    finally:
+        for descriptor in handed_over:
+            os.close(descriptor)
+
+
+def _python() -> str:
+    """Return an interpreter that any user may run: the agent's own may lie in somebody's home."""
+    own, debians = Path(sys.executable).resolve(), Path("/usr/bin/python3")
+    anybodys = all(path.stat().st_mode & 0o001 for path in (own, *own.parents))
+    return str(own if anybodys or not debians.exists() else debians)
+
+
+def exits_within(process: subprocess.Popen[bytes], seconds: float | None) -> bool:
+    """Sleep until the trainer exits, for no longer than that; whether it did.
+
+    Popen.wait would look twenty times a second.
+    """
+    if process.poll() is not None:
+        return True
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True  # the handler of a signal has seen it exit meanwhile
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
+
+
+def signal_group(leader: int, number: int) -> None:
+    """Signal every process of a group; one that is gone already is no error.
+
+    Raises AgentError where this user may not.
+    """
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        raise AgentError(
+            f"process group {leader} can't be signalled: it is another user's"
+        ) from error
+
+
+def started_at(pid: int) -> int | None:
+    """When the kernel started a process, in clock ticks since boot; None where it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if state in {"Z", "X"} else int(rest[18])
+
+
+def is_training(run: Run) -> bool:
+    """Whether this run's trainer is still there."""
+    return (
+        run.trainer_pid is not None
+        and run.trainer_started is not None
+        and started_at(run.trainer_pid) == run.trainer_started
+    )
+
+
+def stop(run: Run, grace_seconds: float) -> int | None:
+    """End the trainer: TERM, and after the grace KILL for its whole group.
+
+    Returns the signal that ended it, or None where it was gone already.
+    """
+    if run.trainer_pid is None or not is_training(run):
+        return None
+    signal_group(run.trainer_pid, signal.SIGTERM)
+    until = time.monotonic() + grace_seconds
+    while is_training(run) and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    if not is_training(run):
+        return signal.SIGTERM
+    signal_group(run.trainer_pid, signal.SIGKILL)
+    return signal.SIGKILL

@@ -1,0 +1,1 @@
+"""What the machine knows of its run and its job, and keeps on its disk."""
