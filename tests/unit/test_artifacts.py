@@ -9,7 +9,7 @@ from dxnn_agent.settings import Settings
 from dxnn_agent.state import artifacts
 from dxnn_agent.state.run_state import Phase, Run
 from dxnn_agent.store import uploaded
-from dxnn_agent.store.uploaded import Shipped
+from dxnn_agent.store.uploaded import Uploaded
 
 FIRST = Run("20250111-143001Z", "xor", "secret", Phase.READY)
 SECOND = Run("20250111-143002Z", "xor", "secret", Phase.READY)
@@ -26,7 +26,9 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def arrived(given: Settings, name: str) -> None:
-    uploaded.remember(given.state_dir, Shipped("bkt", f"dxnn/xor/run-{FIRST.run_id}/{name}", 1, ""))
+    uploaded.remember(
+        given.state_dir, Uploaded("bkt", f"dxnn/xor/run-{FIRST.run_id}/{name}", 1, "")
+    )
 
 
 def test_what_lay_there_is_hidden_from_its_own_run_alone(given: Settings) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dxnn_agent import timestamps
 from dxnn_agent.commands import restore
 from dxnn_agent.state.dumps import Dump
-from dxnn_agent.store import keys
 from dxnn_agent.store.keys import DumpName
-from dxnn_agent.store.s3 import Stored
+from dxnn_agent.store.store import Listed
 
 JOB = "dxnn/xor/"
 START = datetime(2025, 1, 1, tzinfo=UTC)
-STAMPS = st.integers(0, 10**6).map(lambda n: keys.stamp(START + timedelta(seconds=n)))
+STAMPS = st.integers(0, 10**6).map(lambda n: timestamps.stamp(START + timedelta(seconds=n)))
 
 
 def key(run_id: str, file: str) -> str:
@@ -24,7 +24,7 @@ def key(run_id: str, file: str) -> str:
 @given(st.lists(st.tuples(STAMPS, st.sampled_from(["checkpoint", "completion"]), STAMPS)))
 def test_newest_first_across_runs(places: list[tuple[str, str, str]]) -> None:
     listing = {
-        key(run_id, f"{kind}-{label}.dmp"): Stored(1, START) for run_id, kind, label in places
+        key(run_id, f"{kind}-{label}.dmp"): Listed(1, START) for run_id, kind, label in places
     }
     found = restore.candidates(listing, JOB, [], "xor")
     assert len(found) == len(listing)
@@ -34,13 +34,13 @@ def test_newest_first_across_runs(places: list[tuple[str, str, str]]) -> None:
 
 @given(st.lists(st.text()))
 def test_other_objects_are_no_dumps(names: list[str]) -> None:
-    listing = {key("20250101-000000Z", name): Stored(1, START) for name in names}
+    listing = {key("20250101-000000Z", name): Listed(1, START) for name in names}
     assert all(c.name.file in names for c in restore.candidates(listing, JOB, [], "xor"))
 
 
 def test_artifacts_that_are_named_like_dumps_are_no_dumps() -> None:
     inside = key("20250101-000000Z", "artifacts/benchmarks/checkpoint-20250101-000000Z.dmp")
-    assert restore.candidates({inside: Stored(1, START)}, JOB, [], "xor") == []
+    assert restore.candidates({inside: Listed(1, START)}, JOB, [], "xor") == []
 
 
 def local(job_id: str, label: str) -> Dump:
@@ -50,13 +50,13 @@ def local(job_id: str, label: str) -> Dump:
 
 
 def test_a_dump_that_never_left_this_machine_counts_too() -> None:
-    in_s3 = {key("20250101-000000Z", "checkpoint-20250101-000100Z.dmp"): Stored(1, START)}
+    in_s3 = {key("20250101-000000Z", "checkpoint-20250101-000100Z.dmp"): Listed(1, START)}
     found = restore.candidates(in_s3, JOB, [local("xor", "20250101-000200Z")], "xor")
     assert [candidate.path is not None for candidate in found] == [True, False]
 
 
 def test_a_dump_that_is_in_s3_is_taken_from_there() -> None:
-    in_s3 = {key("20250101-000000Z", "checkpoint-20250101-000100Z.dmp"): Stored(1, START)}
+    in_s3 = {key("20250101-000000Z", "checkpoint-20250101-000100Z.dmp"): Listed(1, START)}
     found = restore.candidates(in_s3, JOB, [local("xor", "20250101-000100Z")], "xor")
     assert [candidate.path for candidate in found] == [None]
 

@@ -67,14 +67,14 @@ def test_changes_of_many_threads_all_arrive(tmp_path: Path) -> None:
 
 def test_a_notice_stands_until_the_next_boot(tmp_path: Path) -> None:
     standing_notice.record(tmp_path, Notice("spot_interruption", None, ""), told_to_stop=True)
-    standing = standing_notice.standing(tmp_path)
-    assert standing is not None
-    assert standing.stop is not None
+    notice = standing_notice.current(tmp_path)
+    assert notice is not None
+    assert notice.stop is not None
     written = (tmp_path / "notice.json").read_text()
     (tmp_path / "notice.json").write_text(written.replace('"boot_id": "', '"boot_id": "not-'))
-    assert standing_notice.standing(tmp_path) is None
+    assert standing_notice.current(tmp_path) is None
 
 
 def test_a_torn_notice_is_none(tmp_path: Path) -> None:
     (tmp_path / "notice.json").write_text('{"reason":')
-    assert standing_notice.standing(tmp_path) is None
+    assert standing_notice.current(tmp_path) is None

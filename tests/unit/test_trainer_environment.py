@@ -119,7 +119,7 @@ def test_what_the_contract_tells_wins(file: Path) -> None:
         'DXNN_RESTORE_PATH="/other"\nDXNN_OF_THE_USER="kept"\n'
     )
     run = Run("20250111-143012Z", "job", "claim", Phase.CLAIMED)
-    seen = trainer_process.environment(settings(), run, Owner())
+    seen = trainer_process.environment(settings(), run.environment(), Owner())
     assert (seen["DXNN_JOB_ID"], seen["DXNN_RUN_ID"]) == ("job", "20250111-143012Z")
     assert seen["DXNN_CHECKPOINT_DIR"] == "/var/lib/dxnn/checkpoints"
     assert seen["DXNN_OF_THE_USER"] == "kept"

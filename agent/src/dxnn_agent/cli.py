@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -20,6 +21,9 @@ from dxnn_agent.fleet.command import app as fleet
 from dxnn_agent.log import Log
 from dxnn_agent.report import report
 from dxnn_agent.settings import Settings
+
+if TYPE_CHECKING:
+    from dxnn_agent.store.context import Context
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,9 +60,10 @@ class CommandWithSettings(TyperCommand):
 def with_settings(command: Command) -> Callable[..., None]:
     """Give a command an option for every setting, `--config` and `--debug`.
 
-    The command gets the checked Settings as its first argument and returns an exit code.
+    The command gets the Context of the checked settings as its first argument and returns an exit
+    code.
     """
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    own = list(inspect.signature(command).parameters.values())[1:]
     added = [_option(key, field) for key, field in Settings.model_fields.items()]
     parameters = [*own, *_COMMON, *added]
 
@@ -69,7 +74,7 @@ def with_settings(command: Command) -> Callable[..., None]:
         options = {parameter.name: given.pop(parameter.name) for parameter in added}
         said = {key: value for key, value in options.items() if value is not None}
         try:
-            code = command(settings_module.load(said, os.environ, config), **given)
+            code = command(_context(settings_module.load(said, os.environ, config)), **given)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback escapes
             code = report(error, debug=debug)
         raise typer.Exit(int(code))
@@ -77,6 +82,25 @@ def with_settings(command: Command) -> Callable[..., None]:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapper
+
+
+def _context(settings: Settings) -> "Context":
+    from dxnn_agent.state import standing_notice
+    from dxnn_agent.store.context import Context
+    from dxnn_agent.store.s3 import S3
+
+    store = S3(settings.s3_bucket) if settings.s3_bucket else None
+    notice_time = standing_notice.time_of(settings.state_dir)
+    return Context(settings, Log(settings.log_file), store, notice_time)
+
+
+def _impatient(context: "Context") -> "Context":
+    """For a person who waits, and who may have no network."""
+    from dxnn_agent.store.s3 import S3
+
+    bucket = context.settings.s3_bucket
+    store = S3(bucket, connect_seconds=1, read_seconds=3) if bucket else None
+    return replace(context, store=store)
 
 
 def _option(key: str, field: FieldInfo) -> inspect.Parameter:
@@ -152,23 +176,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
     cls=CommandWithSettings, epilog="Example: dxnn-agent run --config /etc/dxnn/agent.toml"
 )
 @with_settings
-def run(settings: Settings, *, allow_fresh: AllowFresh = False) -> ExitCode:
+def run(context: "Context", *, allow_fresh: AllowFresh = False) -> ExitCode:
     """Train: restore if nobody has, start the trainer, wait for it, and finalize."""
     from dxnn_agent.commands import run as command
 
-    return command.run(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
+    context.log.open()
+    return command.run(context, allow_fresh=allow_fresh)
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent watch --poll-interval-seconds 5")
 @with_settings
-def watch(settings: Settings) -> ExitCode:
+def watch(context: "Context") -> ExitCode:
     """Watch for EC2's notice; then checkpoint, stop the trainer and finalize."""
     from dxnn_agent.commands import watch as command
 
-    if not settings.spot_enabled:
+    if not context.settings.spot_enabled:
         print("spot_enabled is false: there is nothing to watch for", file=sys.stderr)
         return ExitCode.DONE
-    return command.watch(settings, Log(settings.log_file).open())
+    context.log.open()
+    return command.watch(context)
 
 
 @app.command(
@@ -178,7 +204,7 @@ def watch(settings: Settings) -> ExitCode:
 )
 @with_settings
 def finalize(
-    settings: Settings,
+    context: "Context",
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")
@@ -208,29 +234,29 @@ def finalize(
 ) -> ExitCode:
     """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
     from dxnn_agent.commands import finalize as command
-    from dxnn_agent.finalization import facts
     from dxnn_agent.state import outcome
 
     if pending:
         if dry_run or completion_status or exit_code:
             raise UsageError("--pending stands alone: the run itself knows how it ended")
-        return command.pending(settings, Log(settings.log_file))
+        return command.pending(context)
     given = outcome.of_words(completion_status, exit_code)
     if not dry_run:
         if as_json:
             raise UsageError(
                 "--json goes with --dry-run: a finalization tells its story in the log"
             )
-        return command.finalize(settings, given, Log(settings.log_file).open(), wait)
-    plan = facts.dry_run(settings, given)
+        context.log.open()
+        return command.finalize(context, given, wait)
+    plan = command.dry_run(_impatient(context), given)
     if as_json:
-        print(json.dumps(plan.content(), indent=4))
+        print(json.dumps(plan.as_json(), indent=4))
     else:
         from rich.console import Console
 
         from dxnn_agent import show
 
-        show.plan(settings, plan, Console())
+        show.plan(context.settings, plan, Console())
     return ExitCode.DONE
 
 
@@ -239,7 +265,7 @@ def finalize(
 )
 @with_settings
 def checkpoint(
-    settings: Settings,
+    context: "Context",
     *,
     reason: Annotated[str, typer.Option(help="Why, for the checkpoint's metadata.")] = "manual",
     as_json: AsJson = False,
@@ -247,7 +273,8 @@ def checkpoint(
     """Take a consistent checkpoint now and ship it to S3."""
     from dxnn_agent.commands import checkpoint as command
 
-    dump = command.checkpoint(settings, Log(settings.log_file).open(), reason)
+    context.log.open()
+    dump = command.checkpoint(context, reason)
     print(json.dumps(dump.described, indent=4) if as_json else dump.path)
     return ExitCode.DONE
 
@@ -255,45 +282,47 @@ def checkpoint(
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent restore --job-id xor")
 @with_settings
 def restore(
-    settings: Settings, *, allow_fresh: AllowFresh = False, as_json: AsJson = False
+    context: "Context", *, allow_fresh: AllowFresh = False, as_json: AsJson = False
 ) -> ExitCode:
     """Fetch the job's newest checkpoint that verifies, across all its runs."""
     from dxnn_agent.commands import restore as command
 
-    found = command.restore(settings, Log(settings.log_file).open(), allow_fresh=allow_fresh)
+    context.log.open()
+    run = command.restore(context, allow_fresh=allow_fresh)
     if as_json:
-        told = {key: getattr(found, key) for key in ("run_id", "parent_run_id", "restore_path")}
-        print(json.dumps(told, indent=4))
-    elif found.restore_path:
-        print(found.restore_path)
+        shown = {key: getattr(run, key) for key in ("run_id", "parent_run_id", "restore_path")}
+        print(json.dumps(shown, indent=4))
+    elif run.restore_path:
+        print(run.restore_path)
     return ExitCode.DONE
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent stop")
 @with_settings
-def stop(settings: Settings) -> ExitCode:
+def stop(context: "Context") -> ExitCode:
     """Checkpoint, stop the trainer and finalize, for a machine that goes down without a notice."""
     from dxnn_agent.commands import stop as command
 
-    return command.stop(settings, Log(settings.log_file).open())
+    context.log.open()
+    return command.stop(context)
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent doctor --json")
 @with_settings
-def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
+def doctor(context: "Context", *, as_json: AsJson = False) -> ExitCode:
     """Check that this machine has what a training job needs; exit 2 where it has not."""
     from dxnn_agent.commands import doctor as command
 
-    found = command.examine(settings)
+    findings = command.examine(context.settings)
     if as_json:
-        print(json.dumps([finding.content() for finding in found], indent=4))
+        print(json.dumps([finding.content() for finding in findings], indent=4))
     else:
         from rich.console import Console
 
         from dxnn_agent import show
 
-        show.findings(found, Console())
-    return ExitCode.DONE if all(finding.ok for finding in found) else ExitCode.USAGE
+        show.findings(findings, Console())
+    return ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.USAGE
 
 
 app.add_typer(fleet, name="fleet")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from dxnn_agent import timestamps
 from dxnn_agent.errors import UsageError
-from dxnn_agent.store import keys
 
 
 class State(StrEnum):
@@ -51,7 +51,7 @@ _FIELD = re.compile(r" ([a-z0-9_]+)=(\"(?:[^\"\\]|\\.)*\"|\S+)")
 
 def line(moment: datetime, state: State, fields: dict[str, Value]) -> str:
     """One event as one line without its newline; fields that are None are left out."""
-    words = [f"[UTC {keys.timestamp(moment)}] STATE: {state}"]
+    words = [f"[UTC {timestamps.timestamp(moment)}] STATE: {state}"]
     words += [f"{name}={_value(value)}" for name, value in fields.items() if value is not None]
     return " ".join(words)
 
@@ -73,7 +73,7 @@ def _value(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    text = keys.timestamp(value) if isinstance(value, datetime) else str(value)
+    text = timestamps.timestamp(value) if isinstance(value, datetime) else str(value)
     if _BARE.fullmatch(text):
         return text
     # A file name may hold bytes that are no UTF-8; they are shown, not passed on.

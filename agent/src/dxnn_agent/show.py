@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -11,23 +11,27 @@ from rich.table import Table
 from rich.text import Text
 
 from dxnn_agent.commands.doctor import Finding
-from dxnn_agent.finalization.plan import Fate, FinalizePlan, PlannedObject
+from dxnn_agent.finalization.plan import Action, Departure, Fate, FinalizePlan, PlannedObject, Stage
 from dxnn_agent.settings import Settings
 
 _FATES = {
     Fate.SEND: "yes",
     Fate.THERE: "no, it is there",
+    Fate.SKIP: "no: {problem}",
     Fate.LEFT: "no, the run has its sentinel",
     Fate.UNKNOWN: "unknown: S3 did not say",
 }
 
 
 def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
-    """Print what would go where, the sentinel's text, and whether the machine would go down."""
-    console.print(f"run {made.run_id} of job {made.sentinel.job_id}", highlight=False)
+    """Print what would go where and in which order, the sentinel's text, and each branch."""
+    if not made.objects:
+        console.print(Text(f"{made.because}: finalize would change nothing"), soft_wrap=True)
+        return
+    console.print(f"run {made.run_id} of job {made.job_id}", highlight=False)
     console.print(Text(f"to s3://{made.bucket}/{made.prefix}"))
-    if made.finalized_already:
-        console.print("finalized already: nothing would be sent")
+    if made.because:
+        console.print(f"{made.because}: nothing would be sent")
     table = Table(box=None, pad_edge=False)
     table.add_column("object", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
@@ -36,19 +40,14 @@ def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
     for planned in made.objects:
         # A dump of an earlier run, whose prefix lies beside this one's, is shown with it.
         name = planned.key.removeprefix(made.prefix).removeprefix(job)
-        table.add_row(Text(name), _size(planned), _FATES[planned.fate])
-    last = "no, it is there" if made.finalized_already else "last, unless it is there by then"
-    table.add_row(Text("_SUCCESS"), "", last)
+        table.add_row(Text(name), _size(planned), Text(_fate(planned)))
     console.print(table)
-    console.print("\n_SUCCESS would say (null where only the upload itself can tell):")
-    console.print(Text(json.dumps(made.sentinel.content(), indent=4)), soft_wrap=True)
+    says = "says" if made.standing_sentinel else "would say"
+    console.print(f"\n_SUCCESS {says} (null where only the upload itself can tell):")
+    console.print(Text(json.dumps(made.sentinel_content(), indent=4)), soft_wrap=True)
     console.print()
-    if made.warning:
-        console.print(Text(f"FINALIZE_SUCCESS would warn: {made.warning}."), soft_wrap=True)
-    if made.gives_up:
-        console.print("The job would be given up.")
-    console.print(Text(_group(made)), soft_wrap=True)
-    console.print(Text(_power(made)), soft_wrap=True)
+    for sentence in _sentences(made):
+        console.print(Text(sentence), soft_wrap=True)
     for path in (settings.log_file, settings.lock_file, settings.state_dir):
         console.print(Text(f"would write {path}{_writable(path)}"), soft_wrap=True)
 
@@ -69,20 +68,39 @@ def _size(planned: PlannedObject) -> str:
     return decimal(planned.size) if planned.size is not None else "not known yet"
 
 
-def _group(made: FinalizePlan) -> str:
-    if made.last_because:
-        why = made.last_because
-        return f"Its Auto Scaling group, if any, would be told to launch no other machine: {why}."
-    return "Its Auto Scaling group, if any, would be left to launch the next machine."
+def _fate(planned: PlannedObject) -> str:
+    if planned.stage is Stage.SENTINEL and planned.fate is Fate.SEND:
+        return "last, unless it is there by then"
+    return _FATES[planned.fate].format(problem=planned.problem)
 
 
-def _power(made: FinalizePlan) -> str:
-    command = " ".join(made.poweroff_command)
-    if made.poweroff:
-        return f"The machine would go down, by: {command}"
-    if made.finalized_already:
-        return "The machine would stay up: this run has been finalized before."
-    return "The machine would stay up: auto_terminate is false."
+def _sentences(made: FinalizePlan) -> Iterator[str]:
+    if made.warning:
+        yield f"FINALIZE_SUCCESS would warn: {made.warning}."
+    if made.gives_up:
+        yield "The job would be given up."
+    if made.action is Action.NOTHING:
+        yield "The machine would stay up: this run has been finalized before."
+        return
+    group = made.on_success.launch_no_other
+    yield (
+        f"Its Auto Scaling group, if any, would be told to launch no other machine: {group}."
+        if group
+        else "Its Auto Scaling group, if any, would be left to launch the next machine."
+    )
+    yield _power("The machine", made.on_success, "auto_terminate is false")
+    yield (
+        "Where an object does not arrive: _FAILED_UPLOAD where that can be written, exit 3, and "
+        + _power("the machine", made.on_failure, f"on_upload_failure is {made.policy}")
+    )
+    if group:
+        yield "Where the group can't be told: exit 3, and the same of the machine."
+
+
+def _power(machine: str, departure: Departure, otherwise: str) -> str:
+    if departure.poweroff:
+        return f"{machine} would go down, by: {' '.join(departure.poweroff)}"
+    return f"{machine} would stay up: {otherwise}."
 
 
 def _writable(path: Path) -> str:

@@ -1,32 +1,28 @@
 """checkpoint: a consistent dump, described, kept on the disk and shipped to S3 at once."""
 
 import os
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dxnn_agent import timestamps
 from dxnn_agent.errors import AgentError, CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.log import Log, State
-from dxnn_agent.machine import erlang, trainer_process, trainer_user
+from dxnn_agent.machine import trainer
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import dumps, job_hours, lock, run_state, standing_notice
+from dxnn_agent.state import dumps, durable, files, job_hours, lock, run_state, standing_notice
 from dxnn_agent.state.dumps import Dump
 from dxnn_agent.state.run_state import Run
 from dxnn_agent.store import keys, upload, uploaded
+from dxnn_agent.store.context import Context
 from dxnn_agent.store.keys import DumpName
-from dxnn_agent.store.s3 import Bucket
-from dxnn_agent.store.upload import Line
 
 _LOCK_FILE = ".checkpoint.lock"
-_TOLD_BYTES = 2000
 
 
-def checkpoint(settings: Settings, log: Log, reason: str) -> Dump:
+def checkpoint(context: Context, reason: str) -> Dump:
     """Take a checkpoint of this machine's run, prune old ones and ship it.
 
     Ships also what an earlier one, killed or without S3, left on the disk.
@@ -34,20 +30,22 @@ def checkpoint(settings: Settings, log: Log, reason: str) -> Dump:
     Raises CheckpointError, LockedError where another checkpoint took all of the time, or
     UploadError where the dump is on the disk but did not reach S3.
     """
-    run = _run(settings, log)
-    dump = take(settings, run, log, reason, settings.checkpoint_deadline_seconds)
+    settings = context.settings
+    run = _run(settings, context.log)
+    dump = take(context, run, reason, settings.checkpoint_deadline_seconds)
     for one in (dump, *_own(settings, run)):
         # finalize describes what nobody has described yet.
         if one.sha256 and not _left_to_finalize(settings, run):
-            ship(settings, run, one, log)
+            ship(context, run, one)
     return dump
 
 
-def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) -> Dump:
+def take(context: Context, run: Run, reason: str, seconds: float) -> Dump:
     """Take a checkpoint within `seconds`; two at once take turns. Raises as `checkpoint` does.
 
     Once the trainer has been told to stop, the one that was taken then is the last.
     """
+    settings, log = context.settings, context.log
     until = time.monotonic() + seconds
     with lock.hold(settings.state_dir / _LOCK_FILE, seconds, "another checkpoint"):
         if _is_stopping(settings) and (last := next(_own(settings, run), None)):
@@ -75,27 +73,22 @@ def take(settings: Settings, run: Run, log: Log, reason: str, seconds: float) ->
         return dump
 
 
-def ship(settings: Settings, run: Run, dump: Dump, log: Log) -> None:
+def ship(context: Context, run: Run, dump: Dump) -> None:
     """Send to the run's prefix what is not there yet of a dump and its metadata.
 
     Raises UploadError.
     """
-    if settings.s3_bucket is None:
+    settings, store = context.settings, context.store
+    if store is None:
         return
-
-    def until() -> datetime | None:
-        standing = standing_notice.standing(settings.state_dir)
-        return standing.time if standing else None
-
-    line = Line(Bucket(settings.s3_bucket), settings.state_dir, log, until)
     prefix = keys.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
-    there = uploaded.remembered(settings.state_dir, settings.s3_bucket)
+    there = uploaded.remembered(settings.state_dir, store.name)
     if prefix + dump.name.file not in there:
-        sha256 = dump.sha256 or dumps.sha256_of(dump.path)
-        upload.send(line, prefix + dump.name.file, dump.path, sha256)
+        sha256 = dump.sha256 or files.sha256_of(dump.path)
+        upload.send(context, prefix + dump.name.file, dump.path, sha256)
     if prefix + dump.name.metadata not in there:
         described = dumps.to_json(dump.described).encode()
-        upload.send(line, prefix + dump.name.metadata, described, upload.sha256_of(described))
+        upload.send(context, prefix + dump.name.metadata, described, upload.sha256_of(described))
 
 
 def _left_to_finalize(settings: Settings, run: Run) -> bool:
@@ -105,8 +98,8 @@ def _left_to_finalize(settings: Settings, run: Run) -> bool:
 
 
 def _is_stopping(settings: Settings) -> bool:
-    standing = standing_notice.standing(settings.state_dir)
-    return standing is not None and standing.told_to_stop
+    notice = standing_notice.current(settings.state_dir)
+    return notice is not None and notice.told_to_stop
 
 
 def _own(settings: Settings, run: Run) -> Iterator[Dump]:
@@ -131,23 +124,18 @@ def _run(settings: Settings, log: Log) -> Run:
 def _dump(settings: Settings, run: Run, name: DumpName, reason: str, seconds: float) -> Dump:
     directory = settings.checkpoint_dir
     temporary = directory / f".{name.file}.tmp"
-    told = Path(f"{temporary}{keys.METADATA_SUFFIX}")
+    beside = Path(f"{temporary}{keys.METADATA_SUFFIX}")
     try:
-        if settings.checkpoint_command:
-            _run_command(settings, run, temporary, seconds)
-            added: Mapping[str, Any] = dumps.read_metadata(told)
-        else:
-            user = trainer_user.of(settings.trainer_directory)
-            node, cookie_file = settings.erlang_node, settings.erlang_cookie_file
-            added = erlang.backup(node, cookie_file, temporary, seconds, user)
-        return _keep(run, name, reason, temporary, directory / name.file, added)
+        by_node = trainer.of(settings).dump(temporary, seconds, run.environment())
+        described = {**dumps.read_metadata(beside), **by_node}
+        return _keep(run, name, reason, temporary, directory / name.file, described)
     except OSError as error:
         raise CheckpointError(f"{name.file}: {error.filename}: {error.strerror}") from error
     except UsageError as error:
         raise CheckpointError(str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
-        told.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 def _keep(
@@ -158,40 +146,14 @@ def _keep(
         raise CheckpointError(f"{name.file}: the trainer wrote no dump")
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    sha256 = dumps.sha256_of(temporary)
+    sha256 = files.sha256_of(temporary)
     temporary.rename(path)
-    run_state.sync_directory(path.parent)
+    durable.sync_directory(path.parent)
     taken = Dump(name, path, path.stat().st_size, datetime.now(UTC))
     spent = {job_hours.METADATA_KEY: round(job_hours.spent_seconds(run))}
     described = dumps.metadata(taken, sha256, run, reason, {**added, **spent})
-    run_state.write_json(path.with_name(name.metadata), described)
+    durable.write_json(path.with_name(name.metadata), described)
     return Dump(name, path, taken.size, taken.modified_at, described)
-
-
-def _run_command(settings: Settings, run: Run, path: Path, seconds: float) -> None:
-    """Run `checkpoint_command` in the trainer's folder and environment, as its owner."""
-    command = settings.checkpoint_command or []
-    found = trainer_process.program(command, settings.trainer_directory, "checkpoint_command")
-    user = trainer_user.of(settings.trainer_directory)
-    seen = {**trainer_process.environment(settings, run, user), "DXNN_CHECKPOINT_PATH": str(path)}
-    directory = settings.trainer_directory
-    with tempfile.TemporaryFile() as said:
-        process = trainer_process.launch(user, [found, *command[1:]], seen, directory, said)
-        try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired as error:
-            raise CheckpointTimeoutError(
-                f"checkpoint_command did not finish in {seconds:.0f} s"
-            ) from error
-        finally:
-            trainer_process.signal_group(process.pid, signal.SIGKILL)
-            process.wait()
-        if code != 0:
-            said.seek(max(0, said.seek(0, os.SEEK_END) - _TOLD_BYTES))
-            lines = said.read().decode(errors="replace").strip().splitlines()
-            raise CheckpointError(
-                f"checkpoint_command ended with {code}" + (f": {lines[-1]}" if lines else "")
-            )
 
 
 def _free_name(directory: Path) -> DumpName:
@@ -201,7 +163,7 @@ def _free_name(directory: Path) -> DumpName:
     except OSError as error:
         raise CheckpointError(f"checkpoint_dir {directory}: {error.strerror}") from error
     while True:
-        name = DumpName(dumps.CHECKPOINT, keys.stamp(datetime.now(UTC)))
+        name = DumpName(dumps.CHECKPOINT, timestamps.stamp(datetime.now(UTC)))
         if not (directory / name.file).exists():
             return name
         time.sleep(0.05)
@@ -215,11 +177,11 @@ def _prune(settings: Settings) -> None:
         dump.path.with_name(dump.name.metadata).unlink(missing_ok=True)
 
 
-def at_notice(settings: Settings, run: Run, log: Log, reason: str, seconds: float) -> None:
+def at_notice(context: Context, run: Run, reason: str, seconds: float) -> None:
     """Take the last checkpoint before the machine goes; whatever is wrong, finalize comes next."""
     try:
-        take(settings, run, log, reason, seconds)
+        take(context, run, reason, seconds)
     except (CheckpointTimeoutError, CheckpointError):
         return  # said in the log already
     except AgentError as error:
-        log(State.CHECKPOINT_ERROR, run_id=run.run_id, error=str(error))
+        context.log(State.CHECKPOINT_ERROR, run_id=run.run_id, error=str(error))

@@ -1,19 +1,16 @@
 """doctor: whether this machine has what a training job needs, before there is one."""
 
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dxnn_agent.errors import AgentError, UsageError
-from dxnn_agent.machine import trainer_process, trainer_user
+from dxnn_agent.machine import programs, trainer, trainer_process, trainer_user
 from dxnn_agent.settings import Settings
 
 UNITS = ("restore", "run", "watch", "checkpoint", "finalize")
-_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
         "settings": lambda given: f"job {given.job_id} as {given.container_name}",
         "trainer": _trainer,
         "trainer's user": _user,
-        "checkpoints": _checkpoints,
+        "checkpoints": lambda given: trainer.of(given).found(),
         "state_dir": lambda given: _writable_directory(given.state_dir),
         "checkpoint_dir": lambda given: _writable_directory(given.checkpoint_dir),
         "log_file": lambda given: _writable_file(given.log_file),
@@ -63,28 +60,22 @@ def _trainer(settings: Settings) -> str:
 
 def _user(settings: Settings) -> str:
     user = trainer_user.of(settings.trainer_directory)
-    name = _said(user.command("id", ["--user", "--name"]), "the trainer's user")
-    _said(user.command("test", ["-w", str(settings.trainer_directory)]), f"{name} must write there")
+    name = programs.output(user.command("id", ["--user", "--name"]), "the trainer's user")
+    programs.output(
+        user.command("test", ["-w", str(settings.trainer_directory)]), f"{name} must write there"
+    )
     return name
-
-
-def _checkpoints(settings: Settings) -> str:
-    if settings.checkpoint_command:
-        command, directory = settings.checkpoint_command, settings.trainer_directory
-        return trainer_process.program(command, directory, "checkpoint_command")
-    found = shutil.which("erl_call")
-    if found is None:
-        raise UsageError("erl_call is missing: it is in Debian's package erlang-base")
-    release = "io:put_chars(erlang:system_info(otp_release)), halt()."
-    _said(["erl", "-noinput", "-eval", "ok = application:load(mnesia), halt()."], "mnesia")
-    return f"{found}, OTP {_said(['erl', '-noinput', '-eval', release], 'erl')}"
 
 
 def _units(_: Settings) -> str:
     for name in UNITS:
-        _said(["systemctl", "cat", f"dxnn-{name}.service"], f"dxnn-{name}.service is not installed")
+        programs.output(
+            ["systemctl", "cat", f"dxnn-{name}.service"], f"dxnn-{name}.service is not installed"
+        )
     for name in ("run", "watch"):
-        _said(["systemctl", "is-enabled", f"dxnn-{name}.service"], f"dxnn-{name} is not enabled")
+        programs.output(
+            ["systemctl", "is-enabled", f"dxnn-{name}.service"], f"dxnn-{name} is not enabled"
+        )
     return ", ".join(f"dxnn-{name}" for name in UNITS)
 
 
@@ -101,22 +92,3 @@ def _writable_file(path: Path) -> str:
         return str(path)
     with tempfile.TemporaryFile(dir=path.parent):
         return f"{path}, not there yet"
-
-
-def _said(command: list[str], what: str) -> str:
-    """What a program prints. Raises UsageError, which begins with `what`, where it fails."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"{what}: {command[0]}: {error}") from error
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise UsageError(f"{what}" + (f": {lines[-1]}" if lines else ""))
-    return done.stdout.strip()

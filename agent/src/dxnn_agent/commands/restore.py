@@ -6,19 +6,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
+from dxnn_agent.commands import no_history
 from dxnn_agent.errors import RestoreRefusedError
-from dxnn_agent.finalization import give_up
-from dxnn_agent.log import Log, State
-from dxnn_agent.machine import erlang
+from dxnn_agent.finalization import giving_up
+from dxnn_agent.log import State
+from dxnn_agent.machine import trainer
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import beginning, dumps, job_history, job_hours, reasons, run_state
+from dxnn_agent.state import (
+    beginning,
+    dumps,
+    durable,
+    files,
+    job_history,
+    job_hours,
+    run_state,
+)
 from dxnn_agent.state.run_state import Phase, Run
 from dxnn_agent.store import keys, retry
+from dxnn_agent.store.context import Context
 from dxnn_agent.store.keys import DumpName
-from dxnn_agent.store.s3 import Bucket, S3Error, Stored
-from dxnn_agent.store.upload import Line
+from dxnn_agent.store.store import Listed, StoreError
 
 RESTORE_DIRECTORY = "restore"
 _STALLED_RUNS = 2
@@ -37,12 +46,13 @@ class Candidate:
     path: Path | None = None
 
 
-def restore(settings: Settings, log: Log, *, allow_fresh: bool = False) -> Run:
+def restore(context: Context, *, allow_fresh: bool = False) -> Run:
     """Answer for this machine's run what it goes on from, and write it down.
 
     Returns the run, whose `restore_path` is None where the job has no history. Raises
     RestoreRefusedError where there is some but none of it verifies, unless `allow_fresh`.
     """
+    settings, log = context.settings, context.log
     run = run_state.load(settings.state_dir)
     if run is not None and run.leaving(settings):
         return run  # `run` and `finalize` see to that
@@ -50,33 +60,33 @@ def restore(settings: Settings, log: Log, *, allow_fresh: bool = False) -> Run:
         beginning.require_job(settings, run)
         return run  # answered already
     try:
-        run = beginning.begin(settings, log, State.RESTORE_START)
-    except S3Error as error:
+        run = beginning.begin(context, State.RESTORE_START)
+    except StoreError as error:
         log(State.RESTORE_FAILED, error=str(error))
         refused = _unreadable(error)
-        give_up.consider(settings, log, None, refused)
+        no_history.consider(context, None, refused)
         raise refused from error
     log(State.RESTORE_START, run_id=run.run_id, job_id=run.job_id, instance_id=run.instance_id)
     if not settings.restore_from_s3_on_boot:
         log(State.RESTORE_NONE, run_id=run.run_id, reason="restore_from_s3_on_boot is false")
         return _answered(settings, run)
     try:
-        return _restore(settings, run, log)
+        return _restore(context, run)
     except RestoreRefusedError as error:
         if allow_fresh:
             log(State.RESTORE_NONE, run_id=run.run_id, reason="--allow-fresh", error=str(error))
             return _answered(settings, run)
         log(State.RESTORE_FAILED, run_id=run.run_id, error=str(error))
-        give_up.consider(settings, log, run, error)
+        no_history.consider(context, run, error)
         raise
 
 
-def _unreadable(error: S3Error) -> RestoreRefusedError:
+def _unreadable(error: StoreError) -> RestoreRefusedError:
     return RestoreRefusedError(f"the job's history can't be read: {error}", hopeless=error.denied)
 
 
 def candidates(
-    listing: dict[str, Stored], job_prefix: str, local: list[dumps.Dump], job_id: str
+    listing: dict[str, Listed], job_prefix: str, local: list[dumps.Dump], job_id: str
 ) -> list[Candidate]:
     """Every dump of a job, newest first; of two in the same second the later run's comes first."""
     found = []
@@ -98,25 +108,24 @@ def candidates(
 def newest_of(settings: Settings, run: Run) -> str | None:
     """The newest dump of a run that lies here whole: what a trainer started again goes on from."""
     for dump in dumps.lying_in(settings.checkpoint_dir):
-        if dump.run_id == run.run_id and dump.sha256 == dumps.sha256_of(dump.path):
+        if dump.run_id == run.run_id and dump.sha256 == files.sha256_of(dump.path):
             return str(dump.path)
     return run.restore_path
 
 
-def _restore(settings: Settings, run: Run, log: Log) -> Run:
-    bucket = Bucket(settings.s3_bucket) if settings.s3_bucket else None
+def _restore(context: Context, run: Run) -> Run:
+    settings, log, store = context.settings, context.log, context.store
     prefix = keys.job_prefix(settings.s3_prefix, run.job_id)
-    listing: dict[str, Stored] = {}
-    if bucket:
-        s3 = bucket
-        listing = _insist(settings, log, s3, "listing", lambda: s3.list(prefix))
+    listing: dict[str, Listed] = {}
+    if store:
+        listing = _insist(context, "listing", lambda: store.list(prefix))
     found = candidates(listing, prefix, dumps.lying_in(settings.checkpoint_dir), run.job_id)
     if not found:
         log(State.RESTORE_NONE, run_id=run.run_id, reason="the job has no checkpoint yet")
         return _answered(settings, run)
     problems = []
     for candidate in found:
-        described, problem = _fetch(settings, log, bucket, candidate)
+        described, problem = _fetch(context, candidate)
         if problem is None:
             path = settings.state_dir / RESTORE_DIRECTORY / candidate.name.file
             log(
@@ -134,7 +143,7 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
                 parent_run_id=candidate.run_id,
                 restore_path=str(path),
                 job_seconds_before=job_hours.carried(described),
-                begins_anew=_stood_still(settings, run, bucket, listing),
+                begins_anew=_stood_still(context, run, listing),
             )
         log(
             State.RESTORE_SKIPPED,
@@ -151,45 +160,44 @@ def _restore(settings: Settings, run: Run, log: Log) -> Run:
     )
 
 
-def _fetch(
-    settings: Settings, log: Log, bucket: Bucket | None, candidate: Candidate
-) -> tuple[Mapping[str, Any], str | None]:
+def _fetch(context: Context, candidate: Candidate) -> tuple[Mapping[str, Any], str | None]:
     """Put a dump into place if it verifies; give its metadata, and what is wrong with it if not."""
-    directory = settings.state_dir / RESTORE_DIRECTORY
+    directory = context.settings.state_dir / RESTORE_DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / f".{candidate.name.file}.tmp"
     try:
-        if candidate.path:
-            shutil.copyfile(candidate.path, temporary)
-            described = dumps.read_metadata(candidate.path.with_name(candidate.name.metadata))
-        else:
-            s3, key = cast("Bucket", bucket), candidate.key or ""
-            described = _described(settings, log, s3, key, candidate.name)
-            if "sha256" in described:
-                _insist(settings, log, s3, candidate.name.file, lambda: s3.download(key, temporary))
-        problem = _problem(described, temporary) or _unfit(settings, described, temporary)
+        described = _copy(context, candidate, temporary)
+        problem = _problem(described, temporary)
+        problem = problem or trainer.of(context.settings).why_unfit(temporary, described)
         if problem:
             return described, problem
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.rename(directory / candidate.name.file)
-        run_state.sync_directory(directory)
+        durable.sync_directory(directory)
         return described, None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _described(
-    settings: Settings, log: Log, bucket: Bucket, key: str, name: DumpName
-) -> dict[str, Any]:
-    """What a dump's metadata says; a dump whose metadata never came brought its own checksum."""
+def _copy(context: Context, candidate: Candidate, target: Path) -> Mapping[str, Any]:
+    """Copy a dump to `target`, from the store or this disk, and give its metadata."""
+    if candidate.path:
+        shutil.copyfile(candidate.path, target)
+        return dumps.read_metadata(candidate.path.with_name(candidate.name.metadata))
+    store, key, name = context.store, candidate.key, candidate.name
+    if store is None or key is None:
+        return {}
     beside = key.removesuffix(name.file) + name.metadata
-    found = _insist(settings, log, bucket, name.metadata, lambda: bucket.read(beside))
-    described = dumps.parse_metadata(found[0]) if found else {}
+    found = _insist(context, name.metadata, lambda: store.read(beside))
+    described: Mapping[str, Any] = dumps.parse_metadata(found[0]) if found else {}
+    if "sha256" not in described:
+        # A dump whose metadata never came brought its own checksum.
+        head = _insist(context, name.file, lambda: store.head(key))
+        described = head.metadata if head else {}
     if "sha256" in described:
-        return described
-    standing = _insist(settings, log, bucket, name.file, lambda: bucket.head(key))
-    return dict(standing.metadata) if standing else {}
+        _insist(context, name.file, lambda: store.fetch(key, target))
+    return described
 
 
 def _problem(described: Mapping[str, Any], file: Path) -> str | None:
@@ -198,52 +206,40 @@ def _problem(described: Mapping[str, Any], file: Path) -> str | None:
     size = described.get("size")
     if size is not None and size != file.stat().st_size:
         return f"it has {file.stat().st_size} bytes, its metadata says {size}"
-    if dumps.sha256_of(file) != described["sha256"]:
+    if files.sha256_of(file) != described["sha256"]:
         return "its SHA-256 is not what its metadata says"
     return None
 
 
-def _unfit(settings: Settings, described: Mapping[str, Any], file: Path) -> str | None:
-    """Say why the trainer could not start from a dump whose bytes are right."""
-    if settings.checkpoint_command:
-        return None  # only its own trainer knows what such a dump is
-    checked = dumps.references_checked(described)
-    return erlang.why_no_trainer_starts_from(file, settings, checked=checked)
-
-
-def _insist(
-    settings: Settings, log: Log, bucket: Bucket, name: str, question: Callable[[], Answer]
-) -> Answer:
-    """Ask S3 up to seven times. Raises RestoreRefusedError: without an answer nothing may start."""
-    line = Line(bucket, settings.state_dir, log, retry.no_deadline)
+def _insist(context: Context, name: str, question: Callable[[], Answer]) -> Answer:
+    """Ask up to seven times. Raises RestoreRefusedError: without an answer nothing may start."""
     try:
         return retry.attempt(
             question,
-            deadline=retry.no_deadline,
-            retrying=line.retrying(name),
+            deadline=context.deadline,
+            retrying=context.retrying(name),
             give_up=lambda error: error.denied,
         )
-    except S3Error as error:
+    except StoreError as error:
         raise _unreadable(error) from error
 
 
-def _stood_still(
-    settings: Settings, run: Run, bucket: Bucket | None, listing: dict[str, Stored]
-) -> bool:
+def _stood_still(context: Context, run: Run, listing: dict[str, Listed]) -> bool:
     """Whether the last machines stood still with what is restored, one after the other.
 
     One may have been unlucky; where a second was, a population holds an agent that never ends.
     """
-    if settings.checkpoint_command or bucket is None:
+    settings, store = context.settings, context.store
+    if store is None or not trainer.of(settings).has_launcher:
         return False
     past = job_history.runs(listing, keys.job_prefix(settings.s3_prefix, run.job_id))
-    reason_of = reasons.of_job(settings, run.job_id, bucket)
+    reason_of = job_history.reasons(settings, run.job_id, store)
     return job_history.stalled_before(past, run.run_id, reason_of, _STALLED_RUNS) == _STALLED_RUNS
 
 
 def _answered(settings: Settings, run: Run, **answer: Any) -> Run:
     """Write down what the run goes on from: nothing, unless the answer says otherwise."""
-    give_up.forget(settings.state_dir)
+    giving_up.history_was_had(settings.state_dir)
     nothing = {"parent_run_id": None, "restore_path": None}
     changes = {**nothing, **answer}
     answered = run_state.update(settings.state_dir, run.run_id, phase=Phase.READY, **changes)

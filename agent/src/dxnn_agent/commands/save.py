@@ -8,36 +8,40 @@ from types import FrameType
 
 from dxnn_agent.commands import checkpoint, finalize
 from dxnn_agent.errors import ExitCode
-from dxnn_agent.log import Log
 from dxnn_agent.machine import trainer_process
 from dxnn_agent.machine.notices import Notice
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import run_state, standing_notice, time_budget
+from dxnn_agent.state import outcome, run_state, standing_notice, time_budget
 from dxnn_agent.state.outcome import CompletionStatus, Outcome
 from dxnn_agent.state.run_state import Phase, Run
+from dxnn_agent.store.context import Context
 
 _EXIT_RECORDED_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.05
 
 
-def save(settings: Settings, log: Log, found: Notice, run: Run) -> ExitCode:
+def save(context: Context, notice: Notice, run: Run) -> ExitCode:
     """Checkpoint, stop the trainer and finalize, all within what the notice leaves.
 
     Returns finalize's exit code. TERM and INT are not heard meanwhile: the machine goes anyway.
     """
+    settings = context.settings
     signal.signal(signal.SIGTERM, _deaf)
     signal.signal(signal.SIGINT, _deaf)
-    budget = time_budget.budget(datetime.now(UTC), found.time, settings.checkpoint_deadline_seconds)
-    standing_notice.record(settings.state_dir, found, told_to_stop=False)
-    if trainer_process.is_training(run):
-        seconds = _until(budget.checkpoint_by)
-        checkpoint.at_notice(settings, run, log, found.reason, seconds)
+    budget = time_budget.budget(
+        datetime.now(UTC), notice.time, settings.checkpoint_deadline_seconds
+    )
+    standing_notice.record(settings.state_dir, notice, told_to_stop=False)
+    if trainer_process.is_alive(run.trainer):
+        seconds = _seconds_until(budget.checkpoint_by)
+        checkpoint.at_notice(context, run, notice.reason, seconds)
         run = run_state.load(settings.state_dir) or run
-    if trainer_process.is_training(run):
-        standing_notice.record(settings.state_dir, found, told_to_stop=True)
-        number = trainer_process.stop(run, _until(budget.trainer_stopped_by))
+    if trainer_process.is_alive(run.trainer):
+        standing_notice.record(settings.state_dir, notice, told_to_stop=True)
+        number = trainer_process.stop(run.trainer, _seconds_until(budget.trainer_stopped_by))
         run = _after_exit(settings, run, number)
-    return finalize.finalize(settings, _outcome(run, found), log)
+    by_notice = Outcome(CompletionStatus.INTERRUPTED, run.exit_code, notice.reason, notice.time)
+    return finalize.finalize(context, outcome.recorded(run, notice.time) or by_notice)
 
 
 def _after_exit(settings: Settings, run: Run, number: int | None) -> Run:
@@ -54,14 +58,7 @@ def _after_exit(settings: Settings, run: Run, number: int | None) -> Run:
     return replace(run, exit_code=128 + number) if number else run
 
 
-def _outcome(run: Run, found: Notice) -> Outcome:
-    if run.completion_status:
-        status, reason = CompletionStatus(run.completion_status), run.reason or found.reason
-        return Outcome(status, run.exit_code, reason, found.time)
-    return Outcome(CompletionStatus.INTERRUPTED, run.exit_code, found.reason, found.time)
-
-
-def _until(moment: datetime) -> float:
+def _seconds_until(moment: datetime) -> float:
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 

@@ -1,20 +1,21 @@
-"""Carrying out a FinalizePlan, object by object, up to but without its sentinel."""
+"""Carrying out a FinalizePlan: all of it, in its order, and by nothing but the plan."""
 
-import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 
 from dxnn_agent.errors import UploadError
 from dxnn_agent.finalization import other_machine
-from dxnn_agent.finalization.other_machine import RivalError
+from dxnn_agent.finalization.other_machine import OtherMachineError
 from dxnn_agent.finalization.plan import Fate, FinalizePlan, PlannedObject, Stage
+from dxnn_agent.machine import auto_scaling, power
 from dxnn_agent.state import dumps
-from dxnn_agent.store import upload
-from dxnn_agent.store.s3 import S3Error
-from dxnn_agent.store.upload import Line
+from dxnn_agent.store import retry, upload
+from dxnn_agent.store.context import Context
+from dxnn_agent.store.store import IF_ABSENT, StoreError
 
 _PARALLEL_UPLOADS = 8
 
@@ -27,116 +28,220 @@ class IncompleteError(UploadError):
         self.missing = missing
 
 
-def carry_out(plan: FinalizePlan, line: Line, signature: str) -> str:
-    """Send everything in the plan's order and return the manifest's SHA-256.
+@dataclass(frozen=True)
+class Skipped:
+    """An artifact that could not be shipped, and why."""
 
-    `signature` tells this machine's log from that of a copy of the machine. Objects of one step go
-    in parallel. Once S3 has failed an object for all its attempts nothing more is begun: the rest
-    would only meet the same. Raises IncompleteError.
+    key: str
+    reason: str
+
+
+@dataclass
+class _Progress:
+    """How far an execution has come."""
+
+    arrived: list[PlannedObject] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    failures: dict[str, Exception] = field(default_factory=dict)
+    manifest_sha256: str | None = None
+    manifest_is_theirs: bool = False
+    sentinel_is_ours: bool = False
+
+
+def upload_all(plan: FinalizePlan, context: Context, signature: str) -> bool:
+    """Send everything in the plan's order, its sentinel included; False where another machine did.
+
+    `signature` tells what this machine wrote from what a copy of it did. Objects of one step go in
+    parallel. Once the store has failed an object for all its attempts nothing more is begun but one
+    try for the log, which tells why. Raises IncompleteError.
     """
-    arrived: list[PlannedObject] = []
-    failures: dict[str, Exception] = {}
-    for (stage, _), planned in groupby(plan.objects, key=lambda planned: planned.step):
-        if stage not in {Stage.LOG, Stage.MANIFEST}:
-            arrived += _send_step(list(planned), line, failures)
-    sent_log: PlannedObject | None = None
+    done = _Progress()
+    one_try = replace(context, notice_time=_now)
+    for (stage, _), step in groupby(plan.objects, key=lambda planned: planned.step):
+        objects = list(step)
+        try:
+            if stage is Stage.LOG:
+                _send_log(plan, objects[0], one_try if done.failures else context, signature, done)
+            elif done.failures and stage in {Stage.MANIFEST, Stage.SENTINEL}:
+                continue
+            elif stage is Stage.MANIFEST:
+                _send_manifest(plan, objects[0], context, done)
+            elif stage is Stage.SENTINEL:
+                _send_sentinel(plan, objects[0], context, signature, done)
+            else:
+                _send_step(objects, context, done)
+        except (UploadError, OSError) as error:
+            done.failures.setdefault(objects[0].key, error)
+    if done.failures:
+        raise IncompleteError(str(next(iter(done.failures.values()))), _missing(plan, done))
+    return done.sentinel_is_ours
+
+
+def mark_failed(plan: FinalizePlan, context: Context, error: IncompleteError) -> bool:
+    """Leave `_FAILED_UPLOAD` at one try; whether that was possible."""
+    if context.store is None or plan.sentinel is None:
+        return False
+    content = replace(plan.sentinel, status="failed").at(_now(), context.notice_time()).content()
+    missing = [key.removeprefix(plan.prefix) for key in error.missing]
+    body = dumps.to_json({**content, "error": str(error), "missing": missing}).encode()
+    sha256 = upload.sha256_of(body)
     try:
-        # The log tells why a run could not be saved, so it is sent then too, if at the first try.
-        sent_log = _send_log(plan, replace(line, deadline=_now) if failures else line, signature)
-        if not failures:
-            return _send_manifest(plan, line, [*arrived, sent_log])
-    except RivalError:
-        if not failures:
-            return _settle_with_other(plan, line, arrived, signature)
-    except (UploadError, OSError) as error:
-        failures.setdefault(plan.prefix, error)
-    there = {planned.key for planned in [*arrived, sent_log] if planned}
-    missing = [
-        planned.key
-        for planned in plan.objects
-        if planned.key not in there and planned.stage is not Stage.MANIFEST
-    ]
-    raise IncompleteError(str(next(iter(failures.values()))), missing)
+        return context.store.put(plan.failed_key, body, sha256, {"sha256": sha256})
+    except StoreError:
+        return False  # the log says why everything failed; once is enough
 
 
-def _settle_with_other(
-    plan: FinalizePlan, line: Line, arrived: list[PlannedObject], signature: str
-) -> str:
-    """Keep the log and the manifest of another machine that finalizes this run, if both are there.
+def tell_group(plan: FinalizePlan, because: str | None) -> str | None:
+    """Tell the job's Auto Scaling group to launch no other machine, where the plan says why.
 
-    Either machine may then write the sentinel. Where the other was cut off, this one takes over.
+    Returns the group's name; None where it is left alone or there is none. Raises GroupError.
     """
-    try:
-        theirs = other_machine.manifest_of_other(line, plan.prefix)
-        if theirs:
-            return theirs
-        log = _send_log(plan, line, signature, take_over=True)
-        return _send_manifest(plan, line, [*arrived, log])
-    except (UploadError, RivalError) as error:
-        raise IncompleteError(f"another machine finalizes this run too: {error}", []) from error
+    return auto_scaling.stand_down(plan.instance_id) if because else None
+
+
+def power_off(command: Iterable[str]) -> None:
+    """Power the machine off by the plan's command. Raises AgentError where that fails."""
+    power.off(list(command))
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _send_step(
-    step: list[PlannedObject], line: Line, failures: dict[str, Exception]
-) -> list[PlannedObject]:
-    def send(planned: PlannedObject) -> PlannedObject | None:
+def _missing(plan: FinalizePlan, done: _Progress) -> list[str]:
+    there = {planned.key for planned in done.arrived} | {skipped.key for skipped in done.skipped}
+    return [
+        planned.key
+        for planned in plan.objects
+        if planned.key not in there and planned.stage not in {Stage.MANIFEST, Stage.SENTINEL}
+    ]
+
+
+def _send_step(step: list[PlannedObject], context: Context, done: _Progress) -> None:
+    """Send objects that are there as they are, in parallel."""
+
+    def send(planned: PlannedObject) -> PlannedObject | Skipped | None:
         if planned.fate is Fate.THERE:
             return planned
-        if any(isinstance(error.__cause__, S3Error) for error in list(failures.values())):
-            return None
-        if planned.source and not planned.sha256:
-            failures[planned.key] = UploadError(f"{planned.source} can't be read")
+        if planned.fate is Fate.SKIP:
+            return Skipped(planned.key, planned.problem or "")
+        if any(isinstance(error.__cause__, StoreError) for error in list(done.failures.values())):
             return None
         try:
-            body = planned.source or (planned.content or "").encode()
-            upload.send(line, planned.key, body, planned.sha256 or "")
+            _send(planned, context)
         except UploadError as error:
-            failures[planned.key] = error
+            if planned.stage is Stage.ARTIFACTS and _concerns_only_it(error):
+                return Skipped(planned.key, str(error))
+            done.failures[planned.key] = error
             return None
         return planned
 
     with ThreadPoolExecutor(_PARALLEL_UPLOADS) as pool:
-        return [planned for planned in pool.map(send, step) if planned]
+        for result in pool.map(send, step):
+            if isinstance(result, Skipped):
+                done.skipped.append(result)
+            elif result:
+                done.arrived.append(result)
+
+
+def _send(planned: PlannedObject, context: Context) -> None:
+    if planned.source and not planned.sha256:
+        raise UploadError(f"{planned.source} can't be read")
+    body = planned.source or (planned.content or "").encode()
+    upload.send(context, planned.key, body, planned.sha256 or "")
+
+
+def _concerns_only_it(error: UploadError) -> bool:
+    """Whether it is the file or its key that is to blame, and not the store."""
+    cause = error.__cause__
+    return not isinstance(cause, StoreError) or cause.refused
 
 
 def _send_log(
-    plan: FinalizePlan, line: Line, signature: str, *, take_over: bool = False
-) -> PlannedObject:
-    """Send the log as it is now; other commands go on writing to it, so a copy is what is sent."""
-    planned = _only(plan.objects, Stage.LOG)
-    copy = line.state_dir / ".log-as-sent"
+    plan: FinalizePlan,
+    planned: PlannedObject,
+    context: Context,
+    signature: str,
+    done: _Progress,
+) -> None:
+    """Send the log as it is now: other commands go on writing to it.
+
+    Where another machine, a copy of this one, has put its own log there, its log and manifest are
+    kept if both are there, so that `_SUCCESS` fits them; where it was cut off, this one takes over.
+    """
     try:
-        shutil.copyfile(planned.source or line.log.file, copy)
-        sha256 = dumps.sha256_of(copy)
-        other_machine.send_log(line, planned.key, copy, sha256, signature, take_over=take_over)
-        return replace(planned, size=copy.stat().st_size, sha256=sha256)
-    finally:
-        copy.unlink(missing_ok=True)
+        done.arrived.append(_put_log(planned, context, signature, take_over=False))
+    except OtherMachineError as other:
+        if done.failures:
+            raise UploadError(str(other)) from other
+        theirs = other_machine.manifest_of_other(context, plan.prefix)
+        done.manifest_sha256, done.manifest_is_theirs = theirs, theirs is not None
+        if theirs is None:
+            done.arrived.append(_put_log(planned, context, signature, take_over=True))
 
 
-def _send_manifest(plan: FinalizePlan, line: Line, objects: Iterable[PlannedObject]) -> str:
+def _put_log(
+    planned: PlannedObject, context: Context, signature: str, *, take_over: bool
+) -> PlannedObject:
+    body = (planned.source or Path()).read_bytes()
+    sha256 = upload.sha256_of(body)
+    other_machine.send_log(context, planned.key, body, sha256, signature, take_over=take_over)
+    return replace(planned, size=len(body), sha256=sha256)
+
+
+def _send_manifest(
+    plan: FinalizePlan, planned: PlannedObject, context: Context, done: _Progress
+) -> None:
+    if done.manifest_is_theirs:
+        return
+    within = _within(plan.prefix)
     content = {
         "run_id": plan.run_id,
-        "job_id": plan.sentinel.job_id,
+        "job_id": plan.job_id,
         "objects": [
-            {
-                "key": planned.key.removeprefix(plan.prefix),
-                "size": planned.size,
-                "sha256": planned.sha256,
-            }
-            for planned in objects
-            if planned.key.startswith(plan.prefix)
+            {"key": within(one.key), "size": one.size, "sha256": one.sha256}
+            for one in done.arrived
+            if one.key.startswith(plan.prefix)
         ],
+        "skipped": [{"key": within(one.key), "reason": one.reason} for one in done.skipped],
     }
     body = dumps.to_json(content).encode()
+    done.manifest_sha256 = upload.sha256_of(body)
+    upload.send(context, planned.key, body, done.manifest_sha256)
+
+
+def _within(prefix: str) -> Callable[[str], str]:
+    return lambda key: key.removeprefix(prefix)
+
+
+def _send_sentinel(
+    plan: FinalizePlan,
+    planned: PlannedObject,
+    context: Context,
+    signature: str,
+    done: _Progress,
+) -> None:
+    """Write `_SUCCESS` unless somebody did, and note whether it is this machine's."""
+    store = context.store
+    if store is None or plan.sentinel is None:
+        return
+    sentinel = replace(
+        plan.sentinel.at(_now(), context.notice_time()),
+        manifest_sha256=done.manifest_sha256,
+        skipped=len(done.skipped),
+    )
+    body = dumps.to_json(sentinel.content()).encode()
     sha256 = upload.sha256_of(body)
-    upload.send(line, _only(plan.objects, Stage.MANIFEST).key, body, sha256)
-    return sha256
 
+    def write() -> bool:
+        metadata = {"sha256": sha256, "signature": signature}
+        if store.put(planned.key, body, sha256, metadata, IF_ABSENT):
+            return True
+        there = store.read(planned.key)
+        return there is not None and there[1].get("signature") == signature
 
-def _only(objects: Iterable[PlannedObject], stage: Stage) -> PlannedObject:
-    return next(planned for planned in objects if planned.stage is stage)
+    name = planned.key.rpartition("/")[2]
+    done.sentinel_is_ours = retry.attempt(
+        write, deadline=context.deadline, retrying=context.retrying(name)
+    )
+    done.arrived.append(planned)

@@ -7,56 +7,57 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
 import time
-from pathlib import Path
 
 from dxnn_agent.state import dumps
 from dxnn_agent.store import keys, upload
-from dxnn_agent.store.s3 import over
-from dxnn_agent.store.upload import Line
+from dxnn_agent.store.context import Context
+from dxnn_agent.store.store import Store, if_unchanged
 
 # A machine writes its manifest right after its log; after this long it must have been cut off.
 _WAIT_SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 0.5
 
 
-class RivalError(Exception):
+class OtherMachineError(Exception):
     """Another machine has put its log in place."""
+
+    def __init__(self) -> None:
+        super().__init__("another machine finalizes this run too")
 
 
 def send_log(
-    line: Line, key: str, path: Path, sha256: str, signature: str, *, take_over: bool
+    context: Context, key: str, body: bytes, sha256: str, signature: str, *, take_over: bool
 ) -> None:
     """Put this machine's log in place.
 
-    Raises RivalError where another machine's stands there, unless this one is to take over, and
-    UploadError where S3 fails.
+    Raises OtherMachineError where another machine's stands there, unless this one is to take over,
+    and UploadError where the store fails.
     """
-    told = {"sha256": sha256, "signature": signature}
+    metadata = {"sha256": sha256, "signature": signature}
 
-    def put() -> None:
-        standing = line.bucket.head(key)
-        by = standing.metadata.get("signature", signature) if standing else signature
+    def put(store: Store) -> None:
+        there = store.head(key)
+        by = there.metadata.get("signature", signature) if there else signature
         if by != signature and not take_over:
-            raise RivalError
-        with path.open("rb") as file:
-            written = line.bucket.write(key, file, sha256, told, over(standing))
-        if not written:
-            now = line.bucket.head(key)
-            if now is None or now.metadata != told:  # else an answer to our own write was lost
-                raise RivalError
+            raise OtherMachineError
+        if not store.put(key, body, sha256, metadata, if_unchanged(there)):
+            now = store.head(key)
+            if now is None or now.metadata != metadata:  # else an answer to our own write was lost
+                raise OtherMachineError
 
-    upload.send(line, key, path, sha256, put)
+    upload.send(context, key, body, sha256, put)
 
 
-def manifest_of_other(line: Line, prefix: str) -> str | None:
+def manifest_of_other(context: Context, prefix: str) -> str | None:
     """The SHA-256 of the manifest that goes with another machine's log, once it is there.
 
-    None where it does not come: that machine was cut off between the two. Raises S3Error.
+    None where it does not come: that machine was cut off between the two. Raises StoreError.
     """
+    store = context.store
     until = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < until:
-        log = line.bucket.head(f"{prefix}{keys.LOG_NAME}")
-        manifest = line.bucket.read(f"{prefix}{keys.MANIFEST_NAME}")
+    while store and time.monotonic() < until:
+        log = store.head(f"{prefix}{keys.LOG_NAME}")
+        manifest = store.read(f"{prefix}{keys.MANIFEST_NAME}")
         if log and manifest and _describes(manifest[0], log.metadata.get("sha256", "")):
             return upload.sha256_of(manifest[0])
         time.sleep(_LOOK_AGAIN_SECONDS)

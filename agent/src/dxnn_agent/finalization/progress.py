@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dxnn_agent.finalization.plan import Fate, FinalizePlan
-from dxnn_agent.store.upload import Line
+from dxnn_agent.store.context import Context
 
 
 @contextmanager
-def shown(plan: FinalizePlan, line: Line) -> Iterator[Line]:
-    """Give back a way into the bucket that also moves a progress bar where a person looks on."""
+def shown(plan: FinalizePlan, context: Context) -> Iterator[Context]:
+    """Give a context that also moves a progress bar where a person looks on."""
     if not sys.stderr.isatty():
-        yield line
+        yield context
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -24,11 +24,11 @@ def shown(plan: FinalizePlan, line: Line) -> Iterator[Line]:
     columns = (TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("uploading", total=total)
-        before = line.log.show
-        line.log.show = lambda text: console.print(
+        before = context.log.show
+        context.log.show = lambda text: console.print(
             text, markup=False, highlight=False, soft_wrap=True
         )
         try:
-            yield replace(line, progress=lambda sent: bar.advance(task, sent))
+            yield replace(context, progress=lambda sent: bar.advance(task, sent))
         finally:
-            line.log.show = before
+            context.log.show = before

@@ -49,6 +49,13 @@ class MetadataService:
             raise MetadataError(f"GET {path}: status {status}")
         return body
 
+    def ask(self, path: str) -> str:
+        """The text at a path, and nothing where there is none or the service fails."""
+        try:
+            return self.get(path) or ""
+        except MetadataError:
+            return ""
+
     def _get(self, path: str) -> tuple[int, str]:
         if time.monotonic() >= self._token_until:
             self._renew_token()

@@ -1,6 +1,7 @@
-"""What the metadata service's answers mean, as pure functions of their text."""
+"""Where EC2 says that it will take the machine, and what its answers mean."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ class Notice:
     detail: str
 
 
-def spot_notice(body: str) -> Notice | None:
+def spot_notice(body: str, _now: datetime) -> Notice | None:
     """Read `spot/instance-action`; None for anything that is not a whole, known answer."""
     content = _object(body)
     action = content.get("action")
@@ -64,14 +65,33 @@ def scheduled_event(body: str, now: datetime) -> Notice | None:
     return min(due, key=lambda notice: notice.time or now, default=None)
 
 
-def target_state_notice(body: str, *, rebalancing: bool) -> Notice | None:
+def target_state_notice(body: str, _now: datetime) -> Notice | None:
     """Read `autoscaling/target-lifecycle-state`: a notice once the group lets the machine go.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
     """
     if body.strip() != "Terminated":
         return None
-    return Notice(REBALANCE if rebalancing else SHUTDOWN, None, "Terminated")
+    return Notice(SHUTDOWN, None, "Terminated")
+
+
+# Below /latest/, in the order in which they are asked: what is found first is acted on.
+NOTICES: Sequence[tuple[str, Callable[[str, datetime], Notice | None]]] = (
+    ("meta-data/spot/instance-action", spot_notice),
+    ("meta-data/events/maintenance/scheduled", scheduled_event),
+    ("meta-data/autoscaling/target-lifecycle-state", target_state_notice),
+)
+
+REBALANCE_PATH = "meta-data/events/recommendations/rebalance"
+
+
+def first(ask: Callable[[str], str], now: datetime) -> Notice | None:
+    """The first notice that `ask` finds below those paths; None where there is none."""
+    for path, read in NOTICES:
+        notice = read(ask(path), now)
+        if notice:
+            return notice
+    return None
 
 
 def _parsed(body: str) -> Any:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,6 @@ from dxnn_agent.errors import AgentError, NoProgramError
 from dxnn_agent.machine import trainer_environment, trainer_user
 from dxnn_agent.machine.trainer_user import Owner
 from dxnn_agent.settings import Settings
-from dxnn_agent.state.run_state import Run
 
 _LOOK_AGAIN_SECONDS = 0.05
 
@@ -33,26 +33,32 @@ except OSError as error:
 """
 
 
-def environment(settings: Settings, run: Run, user: Owner) -> dict[str, str]:
-    """What the trainer, the checkpoint command and their children see: of the run, and their own.
+@dataclass(frozen=True)
+class ProcessId:
+    """A process that is recognised again: by its number, and when the kernel started it.
 
-    Raises UsageError where their own can't be read.
+    The latter in clock ticks since boot; another process may get the same number.
     """
-    told = {
-        "DXNN_JOB_ID": settings.job_id,
-        "DXNN_RUN_ID": run.run_id,
+
+    pid: int
+    started_at: int | None
+
+
+def environment(settings: Settings, variables: Mapping[str, str], user: Owner) -> dict[str, str]:
+    """What the trainer, the checkpoint command and their children see.
+
+    `variables` tell of the run, the settings of where things are; the rest is their own. Raises
+    UsageError where that can't be read.
+    """
+    places = {
         "DXNN_CHECKPOINT_DIR": str(settings.checkpoint_dir),
         "DXNN_ERLANG_NODE": settings.erlang_node,
         "DXNN_ERLANG_COOKIE_FILE": str(settings.erlang_cookie_file),
         "DXNN_STALLED_AFTER_SECONDS": str(settings.stalled_after_seconds),
     }
-    if run.restore_path:
-        told["DXNN_RESTORE_PATH"] = run.restore_path
-    if run.begins_anew:
-        told["DXNN_BEGIN_RUN_ANEW"] = "true"
     own = trainer_environment.of(user)
     own.pop("DXNN_RESTORE_PATH", None)
-    return own | told
+    return own | places | dict(variables)
 
 
 def program(command: Sequence[str], directory: Path, setting: str) -> str:
@@ -65,7 +71,7 @@ def program(command: Sequence[str], directory: Path, setting: str) -> str:
     return found
 
 
-def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
+def start(settings: Settings, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start the trainer directly, in a process group of its own and as its folder's owner.
 
     All that it prints goes into one pipe, the process's `stdout`.
@@ -73,7 +79,7 @@ def start(settings: Settings, run: Run) -> subprocess.Popen[bytes]:
     found = program(settings.trainer_command, settings.trainer_directory, "trainer_command")
     user = trainer_user.of(settings.trainer_directory)
     command = [found, *settings.trainer_command[1:]]
-    seen = environment(settings, run, user)
+    seen = environment(settings, variables, user)
     return launch(user, command, seen, settings.trainer_directory, subprocess.PIPE)
 
 
@@ -155,7 +161,39 @@ def signal_group(leader: int, number: int) -> None:
         ) from error
 
 
-def started_at(pid: int) -> int | None:
+def identify(pid: int) -> ProcessId:
+    """Note by what a process of this moment is recognised later."""
+    return ProcessId(pid, _started_at(pid))
+
+
+def is_alive(process: ProcessId | None) -> bool:
+    """Whether that very process is still there."""
+    return (
+        process is not None
+        and process.started_at is not None
+        and _started_at(process.pid) == process.started_at
+    )
+
+
+def stop(process: ProcessId | None, grace_seconds: float) -> int | None:
+    """End a trainer: TERM, and after the grace KILL for its whole group.
+
+    Returns the signal that ended it, or None where it was gone already. Raises AgentError where
+    this user may not.
+    """
+    if process is None or not is_alive(process):
+        return None
+    signal_group(process.pid, signal.SIGTERM)
+    until = time.monotonic() + grace_seconds
+    while is_alive(process) and time.monotonic() < until:
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    if not is_alive(process):
+        return signal.SIGTERM
+    signal_group(process.pid, signal.SIGKILL)
+    return signal.SIGKILL
+
+
+def _started_at(pid: int) -> int | None:
     """When the kernel started a process, in clock ticks since boot; None where it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
@@ -163,29 +201,3 @@ def started_at(pid: int) -> int | None:
         return None
     state, *rest = stat.rpartition(")")[2].split()  # the name before it may hold anything
     return None if state in {"Z", "X"} else int(rest[18])
-
-
-def is_training(run: Run) -> bool:
-    """Whether this run's trainer is still there."""
-    return (
-        run.trainer_pid is not None
-        and run.trainer_started is not None
-        and started_at(run.trainer_pid) == run.trainer_started
-    )
-
-
-def stop(run: Run, grace_seconds: float) -> int | None:
-    """End the trainer: TERM, and after the grace KILL for its whole group.
-
-    Returns the signal that ended it, or None where it was gone already.
-    """
-    if run.trainer_pid is None or not is_training(run):
-        return None
-    signal_group(run.trainer_pid, signal.SIGTERM)
-    until = time.monotonic() + grace_seconds
-    while is_training(run) and time.monotonic() < until:
-        time.sleep(_LOOK_AGAIN_SECONDS)
-    if not is_training(run):
-        return signal.SIGTERM
-    signal_group(run.trainer_pid, signal.SIGKILL)
-    return signal.SIGKILL

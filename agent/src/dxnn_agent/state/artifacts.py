@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dxnn_agent.finalization import inventory
-from dxnn_agent.finalization.plan import LocalFile
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import run_state
+from dxnn_agent.state import durable, files
+from dxnn_agent.state.files import LocalFile
 from dxnn_agent.state.run_state import Run
 from dxnn_agent.store import keys, uploaded
 
@@ -39,7 +38,7 @@ def note(settings: Settings, run: Run) -> None:
         files = {name: stamp for name, path in _named(settings).items() if (stamp := _stamp(path))}
         for name in _owed(settings, run, earlier, files):
             del files[name]
-        run_state.write_json(settings.state_dir / _LIST_FILE, asdict(Noted(run.run_id, files)))
+        durable.write_json(settings.state_dir / _LIST_FILE, asdict(Noted(run.run_id, files)))
     except (OSError, ValueError):
         return
 
@@ -49,7 +48,7 @@ def changed(settings: Settings, run: Run) -> dict[str, LocalFile]:
     noted = _noted(settings.state_dir)
     before = noted.files if noted and noted.run_id == run.run_id else {}
     return {
-        name: inventory.local_file(path)
+        name: files.examine(path)
         for name, path in _named(settings).items()
         if name not in before or before[name] != _stamp(path)
     }

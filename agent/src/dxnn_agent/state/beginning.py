@@ -4,25 +4,27 @@ import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from dxnn_agent import log, timestamps
 from dxnn_agent.errors import UsageError
-from dxnn_agent.log import Log, State, line
+from dxnn_agent.log import State
 from dxnn_agent.machine import boot_clock, metadata_service
 from dxnn_agent.settings import Settings
 from dxnn_agent.state import run_state, standing_notice
 from dxnn_agent.state.run_state import Phase, Run
 from dxnn_agent.store import keys, retry, upload
-from dxnn_agent.store.s3 import NEW, Bucket
-from dxnn_agent.store.upload import Line
+from dxnn_agent.store.context import Context
+from dxnn_agent.store.store import IF_ABSENT
 
 
-def begin(settings: Settings, log: Log, first: State, *, adopts: bool = False) -> Run:
+def begin(context: Context, first: State, *, adopts: bool = False) -> Run:
     """The unfinished run of this machine, else a new one.
 
     A new run claims its prefix by writing its log there unless somebody did before, with `first` as
     its first event; two machines that begin in the same second get two ids. A command that was
-    killed while claiming recognises its own claim. Raises S3Error, or UsageError where the
+    killed while claiming recognises its own claim. Raises StoreError, or UsageError where the
     unfinished run is another job's.
     """
+    settings = context.settings
     with run_state.exclusive(settings.state_dir):
         run = run_state.load(settings.state_dir)
         if run and not run.over:
@@ -33,7 +35,7 @@ def begin(settings: Settings, log: Log, first: State, *, adopts: bool = False) -
             standing_notice.forget(settings.state_dir)
             run = _new(settings, run, adopts=adopts)
         run_state.save(settings.state_dir, run)
-        while not _claimed(settings, log, run, first):
+        while not _claimed(context, run, first):
             run = replace(run, run_id=_next(run.run_id))
             run_state.save(settings.state_dir, run)
         run = replace(run, phase=Phase.CLAIMED)
@@ -51,7 +53,7 @@ def require_job(settings: Settings, run: Run) -> None:
 
 
 def _new(settings: Settings, after: Run | None, *, adopts: bool) -> Run:
-    run_id = keys.stamp(datetime.now(UTC))
+    run_id = timestamps.stamp(datetime.now(UTC))
     if after and run_id <= after.run_id:
         run_id = _next(after.run_id)
     return Run(
@@ -67,34 +69,33 @@ def _new(settings: Settings, after: Run | None, *, adopts: bool) -> Run:
 
 
 def _next(run_id: str) -> str:
-    moment = keys.moment_of(run_id) or datetime.now(UTC)
-    return keys.stamp(moment + timedelta(seconds=1))
+    moment = timestamps.moment_of(run_id) or datetime.now(UTC)
+    return timestamps.stamp(moment + timedelta(seconds=1))
 
 
-def _claimed(settings: Settings, log: Log, run: Run, first: State) -> bool:
-    if settings.s3_bucket is None:
+def _claimed(context: Context, run: Run, first: State) -> bool:
+    settings, store = context.settings, context.store
+    if store is None:
         return True  # nothing of this run will ever leave the machine
-    bucket = Bucket(settings.s3_bucket)
     key = keys.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + keys.LOG_NAME
-    told = {
+    event = {
         "run_id": run.run_id,
         "job_id": run.job_id,
         "container_name": settings.container_name,
         "instance_id": run.instance_id,
     }
-    body = (line(datetime.now(UTC), first, {**told}) + "\n").encode()
+    body = (log.line(datetime.now(UTC), first, {**event}) + "\n").encode()
     sha256 = upload.sha256_of(body)
 
     def create() -> bool:
-        if bucket.write(key, body, sha256, {"sha256": sha256, "claim": run.claim}, NEW):
+        if store.put(key, body, sha256, {"sha256": sha256, "claim": run.claim}, IF_ABSENT):
             return True
-        standing = bucket.head(key)
-        return standing is not None and standing.metadata.get("claim") == run.claim
+        there = store.head(key)
+        return there is not None and there.metadata.get("claim") == run.claim
 
-    way = Line(bucket, settings.state_dir, log, retry.no_deadline)
     return retry.attempt(
         create,
-        deadline=retry.no_deadline,
-        retrying=way.retrying(keys.LOG_NAME),
+        deadline=context.deadline,
+        retrying=context.retrying(keys.LOG_NAME),
         give_up=lambda error: error.denied,
     )

@@ -1,6 +1,5 @@
 """Dumps on the instance's disk: checkpoints and completion dumps, and the JSON beside them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dxnn_agent import timestamps
 from dxnn_agent.state.outcome import TRAINING_COMPLETED
 from dxnn_agent.state.run_state import Run
 from dxnn_agent.store import keys
@@ -15,8 +15,6 @@ from dxnn_agent.store.keys import DumpName
 
 CHECKPOINT = "checkpoint"
 COMPLETION = "completion"
-
-_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Dump:
     def run_id(self) -> str | None:
         """The run it was taken in; None where nothing says so."""
         run_id = _text(self.described.get("run_id"))
-        return run_id if run_id and keys.moment_of(run_id) else None
+        return run_id if run_id and timestamps.moment_of(run_id) else None
 
     @property
     def sha256(self) -> str | None:
@@ -91,7 +89,7 @@ def metadata(
         "file": dump.name.file,
         "size": dump.size,
         "sha256": sha256,
-        "taken_at": keys.timestamp(dump.taken_at),
+        "taken_at": timestamps.timestamp(dump.taken_at),
         "reason": reason or _text(told.get("reason")) or usual,
         "job_id": dump.job_id or run.job_id,
         "run_id": home,
@@ -136,24 +134,9 @@ def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def references_checked(described: Mapping[str, Any]) -> bool:
-    """Whether the dump was seen to name nothing that it does not hold when it was taken."""
-    checked = described.get("checked")
-    return isinstance(checked, list) and "references" in checked
-
-
 def to_json(content: Mapping[str, Any]) -> str:
     """JSON as every object of a run is written: indented by four, with a final newline."""
     return json.dumps(content, indent=4) + "\n"
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file in hex, read in pieces. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _text(value: object) -> str | None:

@@ -1,11 +1,13 @@
-"""A job's runs in order, as the keys below its prefix tell them."""
+"""A job's runs in order, as the keys below its prefix tell them, and why they ended."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dxnn_agent.state import outcome
-from dxnn_agent.store.keys import SUCCESS_NAME, dump_name, split_key
+from dxnn_agent.settings import Settings
+from dxnn_agent.state import dumps, outcome
+from dxnn_agent.store.keys import SUCCESS_NAME, dump_name, run_prefix, split_key
+from dxnn_agent.store.store import Store, StoreError
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,16 @@ def cut_off_before(past: list[PastRun], run_id: str) -> bool:
     """Whether the run right before this one ended without `_SUCCESS`."""
     earlier = [one for one in past if one.run_id < run_id]
     return bool(earlier) and not earlier[-1].finalized
+
+
+def reasons(settings: Settings, job_id: str, store: Store) -> Callable[[str], str | None]:
+    """What reads from a run's `_SUCCESS` why it ended; None where that can't be read."""
+
+    def reason_of(run_id: str) -> str | None:
+        try:
+            sentinel = store.read(run_prefix(settings.s3_prefix, job_id, run_id) + SUCCESS_NAME)
+        except StoreError:
+            return None
+        return str(dumps.parse_metadata(sentinel[0]).get("reason")) if sentinel else None
+
+    return reason_of

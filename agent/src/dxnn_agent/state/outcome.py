@@ -6,6 +6,7 @@ from enum import StrEnum
 from signal import Signals
 
 from dxnn_agent.errors import UsageError
+from dxnn_agent.state.run_state import Run
 
 
 class CompletionStatus(StrEnum):
@@ -64,6 +65,14 @@ def of_exit(exit_code: int, stop: Stop | None, *, stalled: bool = False) -> Outc
 def is_failure(reason: str) -> bool:
     """Whether the trainer itself ended a run of that reason, by crashing or by standing still."""
     return reason == TRAINER_STALLED or reason.startswith(_TRAINER_EXIT)
+
+
+def recorded(run: Run, notice_time: datetime | None = None) -> Outcome | None:
+    """How a run says of itself that it ended; None where it does not say yet."""
+    if not run.completion_status:
+        return None
+    status = CompletionStatus(run.completion_status)
+    return Outcome(status, run.exit_code, run.reason or MANUAL, notice_time)
 
 
 def of_signal(number: int) -> Stop:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
@@ -12,7 +11,9 @@ from typing import Any
 import portalocker
 
 from dxnn_agent.errors import UsageError
+from dxnn_agent.machine.trainer_process import ProcessId
 from dxnn_agent.settings import Settings
+from dxnn_agent.state import durable
 
 RUN_FILE = "run.json"
 _LOCK_FILE = ".run.lock"
@@ -63,6 +64,20 @@ class Run:
     boot_id: str | None = None
     began_at: float = 0.0
 
+    @property
+    def trainer(self) -> ProcessId | None:
+        """Its trainer's process; None where none was started."""
+        return ProcessId(self.trainer_pid, self.trainer_started) if self.trainer_pid else None
+
+    def environment(self) -> dict[str, str]:
+        """What its trainer and checkpoint command are told of the run (docs/contract.md)."""
+        variables = {"DXNN_JOB_ID": self.job_id, "DXNN_RUN_ID": self.run_id}
+        if self.restore_path:
+            variables["DXNN_RESTORE_PATH"] = self.restore_path
+        if self.begins_anew:
+            variables["DXNN_BEGIN_RUN_ANEW"] = "true"
+        return variables
+
     def wrote(self, metadata: Mapping[str, str]) -> bool:
         """Whether this very machine wrote a sentinel, by what was stored beside it."""
         return self.signature is not None and metadata.get("signature") == self.signature
@@ -73,7 +88,7 @@ class Run:
         return self.over or self.signature is not None
 
     def leaving(self, settings: Settings) -> bool:
-        """Whether the machine was cut off, or kept up, between `_SUCCESS` and its poweroff."""
+        """Whether the machine was cut off between `_SUCCESS` and its poweroff."""
         return self.phase is Phase.FINALIZED and settings.auto_terminate
 
     @property
@@ -104,7 +119,7 @@ def load(state_dir: Path) -> Run | None:
 
 def save(state_dir: Path, run: Run) -> None:
     """Write the run down so that a power cut leaves the old state or the new one."""
-    write_json(state_dir / RUN_FILE, asdict(run))
+    durable.write_json(state_dir / RUN_FILE, asdict(run))
 
 
 def update(state_dir: Path, run_id: str, **changes: Any) -> Run | None:
@@ -130,25 +145,3 @@ def exclusive(state_dir: Path) -> Iterator[None]:
     state_dir.mkdir(parents=True, exist_ok=True)
     with portalocker.Lock(state_dir / _LOCK_FILE, mode="a", flags=portalocker.LOCK_EX):
         yield
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file in one step, flushed to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=4)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames in a directory survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,33 +1,21 @@
 """A trainer that stands still: the launcher says so of itself, any other is watched from here."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from subprocess import Popen
 
-from dxnn_agent.machine import trainer_process
+from dxnn_agent import timestamps
+from dxnn_agent.machine import trainer, trainer_process
 from dxnn_agent.machine.trainer_output import TrainerOutput
 from dxnn_agent.settings import Settings
 from dxnn_agent.state import dumps
 from dxnn_agent.state.run_state import Run
-from dxnn_agent.store import keys
 
-LAUNCHERS_EXIT_CODE = 1
-
-_LAUNCHER = "dxnn-train: "
-_LAUNCHER_STALLED = "dxnn-train: stalled: "
 _LOOKS = 10  # at its checkpoints, within the time that a trainer may stand still
 _LONGEST_SECONDS = 3600.0
-
-
-def said_by_launcher(lines: Sequence[str]) -> str | None:
-    """What `dxnn-train` said last, where that was that its trainer stands still."""
-    said = [line for line in lines if line.startswith(_LAUNCHER)]
-    if not said or not said[-1].startswith(_LAUNCHER_STALLED):
-        return None
-    return said[-1].removeprefix(_LAUNCHER_STALLED)
 
 
 def wait(
@@ -43,7 +31,7 @@ def wait(
     still that is `leaving`, which it has been told. An Erlang trainer is watched by its launcher.
     """
     after = settings.stalled_after_seconds
-    if settings.checkpoint_command is None or not after:
+    if trainer.of(settings).has_launcher or not after:
         trainer_process.exits_within(process, None)
         return None
     content = _newest(settings, run)
@@ -84,4 +72,6 @@ def _sentence(silent_seconds: float, content: _Content | None) -> str:
     said = f"no output for {silent_seconds:.0f} s"
     if content is None:
         return f"{said}, and no checkpoint in this run"
-    return f"{said}, and its checkpoints all the same since {keys.timestamp(content.taken_at)}"
+    return (
+        f"{said}, and its checkpoints all the same since {timestamps.timestamp(content.taken_at)}"
+    )

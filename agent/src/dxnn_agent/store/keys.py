@@ -1,8 +1,10 @@
-"""Names of runs, dumps and objects: the contract's S3 layout, as pure functions."""
+"""Names of runs, dumps and objects: the S3 layout of docs/contract.md, as pure functions."""
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+
+from dxnn_agent.timestamps import moment_of
 
 LOG_NAME = "dxnn-run.log"
 MANIFEST_NAME = "_MANIFEST.json"
@@ -11,29 +13,7 @@ FAILED_NAME = "_FAILED_UPLOAD"
 ARTIFACTS_PREFIX = "artifacts/"
 METADATA_SUFFIX = ".metadata.json"
 
-_STAMP_FORMAT = "%Y%m%d-%H%M%SZ"
-_STAMP = re.compile(r"\d{8}-\d{6}Z", re.ASCII)
 _DUMP = re.compile(r"(checkpoint|completion)-([A-Za-z0-9._-]+)\.dmp", re.ASCII)
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as runs and dumps are named by it: UTC, to the second, `20250111-143012Z`."""
-    return moment.astimezone(UTC).strftime(_STAMP_FORMAT)
-
-
-def moment_of(text: str) -> datetime | None:
-    """The moment that a stamp names, or None where the text is no stamp."""
-    if not _STAMP.fullmatch(text):
-        return None
-    try:
-        return datetime.strptime(text, _STAMP_FORMAT).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def timestamp(moment: datetime) -> str:
-    """A moment as JSON and log lines carry it: UTC, to the second, `2025-01-11T14:30:12Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def job_prefix(s3_prefix: str, job_id: str) -> str:

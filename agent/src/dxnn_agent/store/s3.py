@@ -1,20 +1,19 @@
-"""The bucket: the only module that talks to S3."""
+"""S3 as a store: the only module that talks to it."""
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from dxnn_agent.errors import UploadError
 from dxnn_agent.machine.aws_session import session
+from dxnn_agent.store.store import ALWAYS, Condition, Head, Listed, StoreError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -39,47 +38,14 @@ _DENIED = _FORBIDDEN | {
 # What a key's state or policy refuses: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _KMS = "KMS."
 _KMS_PASSES = {"KMS.ThrottlingException", "KMS.KMSInternalException"}
+# What S3 says of a key or of a size that it takes from nobody.
+_REFUSED = {"EntityTooLarge", "InvalidArgument", "InvalidRequest", "InvalidURI", "KeyTooLongError"}
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _TAKEN = {"PreconditionFailed", "412"}
 
 
-class S3Error(UploadError):
-    """S3 refused, failed or could not be reached; `denied` where asking again won't help soon."""
-
-    def __init__(self, message: str, *, denied: bool = False) -> None:
-        super().__init__(message)
-        self.denied = denied
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An object as a listing shows it."""
-
-    size: int
-    last_modified: datetime
-
-
-@dataclass(frozen=True)
-class Standing:
-    """An object that is there: its version by ETag, and what was stored beside it."""
-
-    etag: str
-    metadata: Mapping[str, str]
-
-
-# On what condition an object is written:
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-ANYWAY: Mapping[str, str] = {}
-NEW: Mapping[str, str] = {"IfNoneMatch": "*"}
-
-
-def over(standing: Standing | None) -> Mapping[str, str]:
-    """Write only over the object that was looked at; where there was none, only a new one."""
-    return {"IfMatch": standing.etag} if standing else NEW
-
-
-class Bucket:
-    """One S3 bucket, by the AWS SDK's own settings, with its retries off: ours decide."""
+class S3:
+    """One bucket, by the AWS SDK's own settings, with its retries off: ours decide."""
 
     def __init__(self, name: str, *, connect_seconds: float = 5, read_seconds: float = 20) -> None:
         self.name = name
@@ -91,20 +57,20 @@ class Bucket:
         )
         self._made: S3Client | None = None
 
-    def list(self, prefix: str) -> dict[str, Stored]:
-        """Every object below a prefix, by key. Raises S3Error."""
+    def list(self, prefix: str) -> dict[str, Listed]:
+        """Every object below a prefix, by key. Raises StoreError."""
         with self._asking(f"list s3://{self.name}/{prefix}") as client:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix
             )
             return {
-                item["Key"]: Stored(item["Size"], item["LastModified"])
+                item["Key"]: Listed(item["Size"], item["LastModified"])
                 for page in pages
                 for item in page.get("Contents", [])
             }
 
     def read(self, key: str) -> tuple[bytes, dict[str, str]] | None:
-        """An object's content and user metadata, or None where it is not there. Raises S3Error."""
+        """An object's content and metadata, or None where it is not there. Raises StoreError."""
         with self._asking(f"get s3://{self.name}/{key}") as client:
             try:
                 answer = client.get_object(Bucket=self.name, Key=key)
@@ -114,29 +80,57 @@ class Bucket:
                     return None
                 raise
 
-    def head(self, key: str) -> Standing | None:
-        """What is known of an object, or None where it is not there. Raises S3Error."""
+    def head(self, key: str) -> Head | None:
+        """What is known of an object, or None where it is not there. Raises StoreError."""
         with self._asking(f"head s3://{self.name}/{key}") as client:
             try:
                 answer = client.head_object(Bucket=self.name, Key=key)
-                return Standing(answer["ETag"], answer["Metadata"])
+                return Head(answer["ETag"], answer["Metadata"])
             except ClientError as error:
                 if self._absent(client, key, error):
                     return None
                 raise
 
-    def write(
+    def put(
         self,
         key: str,
-        content: bytes | BinaryIO,
+        body: Path | bytes,
         sha256: str,
         metadata: Mapping[str, str],
-        condition: Mapping[str, str],
+        condition: Condition = ALWAYS,
+        progress: Callable[[int], None] | None = None,
     ) -> bool:
-        """Write an object whose SHA-256 S3 verifies; False where the condition no longer holds.
+        """Write an object whose SHA-256 S3 verifies; False where the condition fails.
 
-        The condition is NEW, `over` what stands there, or ANYWAY. Raises S3Error.
+        A large file goes in parts, of each of which S3 verifies the SHA-256. It keeps none of the
+        whole then: what recognises the object is `metadata`. No condition holds for parts. Raises
+        StoreError, or OSError where the file can't be read.
         """
+        if isinstance(body, bytes):
+            written = self._put(key, BytesIO(body), sha256, metadata, condition)
+            size = len(body)
+        elif (size := body.stat().st_size) < PARTS_FROM_BYTES:
+            with body.open("rb") as file:
+                written = self._put(key, file, sha256, metadata, condition)
+        else:
+            self._put_parts(key, body, metadata, progress)
+            return True
+        if progress:
+            progress(size)
+        return written
+
+    def _put(
+        self,
+        key: str,
+        content: BinaryIO,
+        sha256: str,
+        metadata: Mapping[str, str],
+        condition: Condition,
+    ) -> bool:
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+        conditions: dict[str, Any] = {"IfNoneMatch": "*"} if condition.absent else {}
+        if condition.version is not None:
+            conditions["IfMatch"] = condition.version
         with self._asking(f"put s3://{self.name}/{key}") as client:
             try:
                 client.put_object(
@@ -145,7 +139,7 @@ class Bucket:
                     Body=content,
                     ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
                     Metadata=metadata,
-                    **condition,  # type: ignore[arg-type]
+                    **conditions,
                 )
             except ClientError as error:
                 if _code(error) in _TAKEN:
@@ -153,27 +147,25 @@ class Bucket:
                 raise
             return True
 
-    def upload_in_parts(
-        self, key: str, path: Path, sha256: str, progress: Callable[[int], None] | None = None
+    def _put_parts(
+        self,
+        key: str,
+        path: Path,
+        metadata: Mapping[str, str],
+        progress: Callable[[int], None] | None,
     ) -> None:
-        """Send a large file in parts; S3 verifies the SHA-256 of each.
-
-        The whole file's SHA-256 becomes user metadata, by which `head` recognises it, as
-        S3 keeps none of the whole for an object of several parts. Raises S3Error, or OSError where
-        the file can't be read.
-        """
         with self._asking(f"put s3://{self.name}/{key}") as client:
             client.upload_file(
                 str(path),
                 self.name,
                 key,
-                ExtraArgs={"ChecksumAlgorithm": "SHA256", "Metadata": {"sha256": sha256}},
+                ExtraArgs={"ChecksumAlgorithm": "SHA256", "Metadata": dict(metadata)},
                 Callback=progress,
                 Config=_TRANSFER,
             )
 
-    def download(self, key: str, path: Path) -> None:
-        """Fetch an object into a file. Raises S3Error, or OSError where it can't be written."""
+    def fetch(self, key: str, path: Path) -> None:
+        """Fetch an object into a file. Raises StoreError, or OSError where it can't be written."""
         with self._asking(f"get s3://{self.name}/{key}") as client:
             client.download_file(self.name, key, str(path), Config=_TRANSFER)
 
@@ -206,7 +198,7 @@ class Bucket:
             cause = error.__context__
             if isinstance(cause, ClientError):  # boto3 wraps what a transfer met
                 raise _failure(doing, cause) from error
-            raise S3Error(f"{doing}: {error}") from error
+            raise StoreError(f"{doing}: {error}") from error
 
     def _client(self) -> "S3Client":
         if self._made is None:
@@ -214,11 +206,11 @@ class Bucket:
         return self._made
 
 
-def _failure(doing: str, error: ClientError) -> S3Error:
+def _failure(doing: str, error: ClientError) -> StoreError:
     code = _code(error)
     message = error.response.get("Error", {}).get("Message", "") or "no reason given"
     denied = code in _DENIED or (code.startswith(_KMS) and code not in _KMS_PASSES)
-    return S3Error(f"{doing}: {code}: {message}", denied=denied)
+    return StoreError(f"{doing}: {code}: {message}", denied=denied, refused=code in _REFUSED)
 
 
 def _code(error: ClientError) -> str:

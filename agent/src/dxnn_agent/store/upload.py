@@ -3,54 +3,30 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from dxnn_agent.errors import UploadError
-from dxnn_agent.log import Log, State
+from dxnn_agent.log import State
 from dxnn_agent.store import retry, uploaded
-from dxnn_agent.store.retry import Deadline
-from dxnn_agent.store.s3 import ANYWAY, NEW, PARTS_FROM_BYTES, Bucket, S3Error
-
-
-@dataclass(frozen=True)
-class Line:
-    """The way into one bucket: whom to ask, until when, and whom to tell."""
-
-    bucket: Bucket
-    state_dir: Path
-    log: Log
-    deadline: Deadline
-    progress: Callable[[int], None] | None = None
-
-    def retrying(self, name: str) -> Callable[[int, float, S3Error], None]:
-        """Tell the log of a failed attempt at `name`."""
-
-        def tell(attempt: int, wait: float, error: S3Error) -> None:
-            self.log(
-                State.UPLOAD_RETRY,
-                object=name,
-                attempt=attempt,
-                wait_seconds=wait,
-                error=str(error),
-            )
-
-        return tell
+from dxnn_agent.store.context import Context
+from dxnn_agent.store.store import ALWAYS, IF_ABSENT, Store, StoreError
 
 
 def send(
-    line: Line,
+    context: Context,
     key: str,
     body: Path | bytes,
     sha256: str,
-    put: Callable[[], None] | None = None,
+    put: Callable[[Store], None] | None = None,
 ) -> None:
     """Put a file or a text at a key, by `put` where it takes more than writing.
 
-    Raises UploadError once the attempts are used up; a file that can't be read is not tried again.
+    Raises UploadError once the attempts are used up; a file that can't be read, and what the store
+    takes from nobody, is not tried again.
     """
+    store = context.store
+    if store is None:
+        return
     name = key.rpartition("/run-")[2].partition("/")[2]
     attempts = 0
     began = time.monotonic()
@@ -58,41 +34,33 @@ def send(
     def once() -> None:
         nonlocal attempts
         attempts += 1
-        put() if put else _put(line, key, body, sha256)
+        put(store) if put else _put(context, store, key, body, sha256)
 
     try:
         size = _size(body)
-        retry.attempt(once, deadline=line.deadline, retrying=line.retrying(name))
-    except (S3Error, OSError) as error:
+        retry.attempt(
+            once,
+            deadline=context.deadline,
+            retrying=context.retrying(name),
+            give_up=lambda error: error.refused,
+        )
+    except (StoreError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        line.log(State.UPLOAD_FAIL, object=name, attempts=attempts, error=reason)
+        context.log(State.UPLOAD_FAIL, object=name, attempts=attempts, error=reason)
         raise UploadError(f"{name} did not arrive: {reason}") from error
-    uploaded.remember(line.state_dir, uploaded.Shipped(line.bucket.name, key, size, sha256))
-    line.log(State.UPLOAD_SUCCESS, object=name, size=size, seconds=time.monotonic() - began)
+    uploaded.remember(context.settings.state_dir, uploaded.Uploaded(store.name, key, size, sha256))
+    seconds = time.monotonic() - began
+    context.log(State.UPLOAD_SUCCESS, object=name, size=size, seconds=seconds)
 
 
-def _put(line: Line, key: str, body: Path | bytes, sha256: str) -> None:
+def _put(context: Context, store: Store, key: str, body: Path | bytes, sha256: str) -> None:
     """Write an object unless the very same is there: another machine may be sending it too."""
-    if isinstance(body, bytes):
-        _create_or_put(line.bucket, key, BytesIO(body), sha256)
-    elif _size(body) < PARTS_FROM_BYTES:
-        with body.open("rb") as file:
-            _create_or_put(line.bucket, key, file, sha256)
-    else:
-        line.bucket.upload_in_parts(key, body, sha256, line.progress)
+    metadata = {"sha256": sha256}
+    if store.put(key, body, sha256, metadata, IF_ABSENT, context.progress):
         return
-    if line.progress:
-        line.progress(_size(body))
-
-
-def _create_or_put(bucket: Bucket, key: str, body: BinaryIO, sha256: str) -> None:
-    told = {"sha256": sha256}
-    if bucket.write(key, body, sha256, told, NEW):
-        return
-    standing = bucket.head(key)
-    if standing is None or standing.metadata.get("sha256") != sha256:
-        body.seek(0)
-        bucket.write(key, body, sha256, told, ANYWAY)
+    there = store.head(key)
+    if there is None or there.metadata.get("sha256") != sha256:
+        store.put(key, body, sha256, metadata, ALWAYS)
 
 
 def _size(body: Path | bytes) -> int:

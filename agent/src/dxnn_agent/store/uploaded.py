@@ -2,14 +2,15 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_SHIPPED_FILE = "shipped.jsonl"
+_FILE = "shipped.jsonl"
 
 
 @dataclass(frozen=True)
-class Shipped:
+class Uploaded:
     """An object that arrived and was verified."""
 
     bucket: str
@@ -18,29 +19,31 @@ class Shipped:
     sha256: str
 
 
-def remember(state_dir: Path, shipped: Shipped) -> None:
-    """Append one object."""
-    descriptor = os.open(
-        state_dir / _SHIPPED_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
-    try:
-        os.write(descriptor, (json.dumps(asdict(shipped)) + "\n").encode())
-    finally:
-        os.close(descriptor)
+def remember(state_dir: Path, uploaded: Uploaded) -> None:
+    """Append one object. Where that can't be done, the store will be asked instead."""
+    line = (json.dumps(asdict(uploaded)) + "\n").encode()
+    with suppress(OSError):
+        descriptor = os.open(
+            state_dir / _FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
 
 
-def remembered(state_dir: Path, bucket: str) -> dict[str, Shipped]:
+def remembered(state_dir: Path, bucket: str) -> dict[str, Uploaded]:
     """Everything this machine put into a bucket, by key; a torn line counts for nothing."""
-    found: dict[str, Shipped] = {}
+    known: dict[str, Uploaded] = {}
     try:
-        lines = (state_dir / _SHIPPED_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (state_dir / _FILE).read_text(encoding="utf-8").splitlines()
     except OSError:
-        return found
+        return known
     for line in lines:
         try:
-            shipped = Shipped(**json.loads(line))
+            uploaded = Uploaded(**json.loads(line))
         except (ValueError, TypeError):
             continue
-        if shipped.bucket == bucket:
-            found[shipped.key] = shipped
-    return found
+        if uploaded.bucket == bucket:
+            known[uploaded.key] = uploaded
+    return known

@@ -18,7 +18,7 @@ JSON = st.recursive(
 
 
 def test_a_spot_notice() -> None:
-    found = notices.spot_notice('{"action": "terminate", "time": "2025-01-11T14:32:12Z"}')
+    found = notices.spot_notice('{"action": "terminate", "time": "2025-01-11T14:32:12Z"}', NOW)
     assert found is not None
     assert found.reason == "spot_interruption"
     assert found.time == datetime(2025, 1, 11, 14, 32, 12, tzinfo=UTC)
@@ -39,21 +39,22 @@ def test_a_spot_notice() -> None:
     ],
 )
 def test_half_an_answer_is_no_notice(body: str) -> None:
-    assert notices.spot_notice(body) is None
+    assert notices.spot_notice(body, NOW) is None
 
 
 def test_an_action_without_a_time_is_a_notice_all_the_same() -> None:
-    found = notices.spot_notice('{"action": "stop"}')
+    found = notices.spot_notice('{"action": "stop"}', NOW)
     assert found is not None
     assert found.time is None
 
 
 @given(st.text() | JSON.map(json.dumps))
 def test_no_answer_breaks_the_readers(body: str) -> None:
-    notices.spot_notice(body)
+    notices.spot_notice(body, NOW)
     notices.rebalance_recommendation(body)
     notices.scheduled_event(body, NOW)
-    notices.target_state_notice(body, rebalancing=True)
+    notices.target_state_notice(body, NOW)
+    notices.first(lambda _: body, NOW)
 
 
 def test_a_rebalance_recommendation() -> None:
@@ -84,9 +85,19 @@ def test_maintenance_that_leaves_the_machine_alone_does_not_count() -> None:
     assert notices.scheduled_event(near, NOW) is None
 
 
-@pytest.mark.parametrize(("rebalancing", "reason"), [(True, "rebalance"), (False, "shutdown")])
-def test_the_groups_target_state(rebalancing: bool, reason: str) -> None:
-    assert notices.target_state_notice("InService", rebalancing=rebalancing) is None
-    found = notices.target_state_notice("Terminated", rebalancing=rebalancing)
+def test_the_groups_target_state() -> None:
+    assert notices.target_state_notice("InService", NOW) is None
+    found = notices.target_state_notice("Terminated", NOW)
     assert found is not None
-    assert found.reason == reason
+    assert found.reason == "shutdown"
+
+
+def test_what_ec2_says_itself_comes_first() -> None:
+    answers = {
+        "meta-data/spot/instance-action": '{"action": "terminate"}',
+        "meta-data/autoscaling/target-lifecycle-state": "Terminated",
+    }
+    found = notices.first(lambda path: answers.get(path, ""), NOW)
+    assert found is not None
+    assert found.reason == "spot_interruption"
+    assert notices.first(lambda _: "", NOW) is None

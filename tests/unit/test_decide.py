@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dxnn_agent import settings
-from dxnn_agent.finalization import plan
-from dxnn_agent.finalization.plan import Fate, FinalizePlan, Held, LocalFile, Stage
+from dxnn_agent.finalization.decide import decide
+from dxnn_agent.finalization.facts import Facts, Held, WrittenSentinel
+from dxnn_agent.finalization.plan import Fate, FinalizePlan, Stage
 from dxnn_agent.state.dumps import Dump
+from dxnn_agent.state.files import LocalFile
 from dxnn_agent.state.job_history import Streak
 from dxnn_agent.state.outcome import CompletionStatus, Outcome
 from dxnn_agent.state.run_state import Phase, Run
@@ -42,25 +44,24 @@ def make(
     artifacts: Mapping[str, LocalFile] | None = None,
     stored: Mapping[str, Held] | None = None,
     *,
-    finalized_already: bool | None = False,
+    sentinel: WrittenSentinel | None = None,
     outcome: Outcome = COMPLETED,
     streak: Streak = NO_STREAK,
     options: Mapping[str, object] | None = None,
 ) -> FinalizePlan:
     required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
-    return plan.make(
+    return decide(
         settings.load(required | dict(options or {}), {}),
-        RUN,
-        outcome,
-        bucket="bkt",
-        local_dumps=local,
-        artifacts=artifacts or {},
-        log=LocalFile(Path("/log"), 1, SHA),
-        stored=stored,
-        finalized_already=finalized_already,
-        streak=streak,
-        poweroff=True,
-        agent_version="0",
+        Facts(
+            run=RUN,
+            outcome=outcome,
+            bucket="bkt",
+            sentinel=sentinel,
+            stored=stored,
+            dumps=tuple(local),
+            artifacts=artifacts or {},
+            streak=streak,
+        ),
     )
 
 
@@ -89,6 +90,7 @@ def test_the_order_is_the_contracts() -> None:
         "artifacts/benchmarks/a",
         "dxnn-run.log",
         "_MANIFEST.json",
+        "_SUCCESS",
     ]
 
 
@@ -100,14 +102,15 @@ def test_what_is_there_with_the_same_checksum_is_not_sent() -> None:
 
 
 def test_without_an_answer_of_s3_it_says_that_it_does_not_know() -> None:
-    made = make([dump("checkpoint", "20250111-143200Z")], stored=None, finalized_already=None)
-    assert names(made, Fate.SEND) == ["dxnn-run.log", "_MANIFEST.json"]
+    made = make([dump("checkpoint", "20250111-143200Z")], stored=None)
+    assert names(made, Fate.SEND) == ["dxnn-run.log", "_MANIFEST.json", "_SUCCESS"]
     assert len(names(made, Fate.UNKNOWN)) == 2
 
 
 def test_a_finalized_run_gets_nothing_more() -> None:
     late = {"artifacts/late": LocalFile(Path("/a"), 1, SHA)}
-    made = make([], late, {f"{PREFIX}dxnn-run.log": Held(5, "")}, finalized_already=True)
+    written = WrittenSentinel({"status": "success"}, by_this_machine=True)
+    made = make([], late, {f"{PREFIX}dxnn-run.log": Held(5, "")}, sentinel=written)
     assert names(made, Fate.SEND, Fate.UNKNOWN) == []
     assert names(made, Fate.LEFT) == ["artifacts/late", "_MANIFEST.json"]
 
@@ -129,11 +132,23 @@ def test_a_dump_of_another_job_stays_where_it_is() -> None:
     assert names(make([dump("checkpoint", "20250110-100000Z", job_id="other")], stored={})) == [
         "dxnn-run.log",
         "_MANIFEST.json",
+        "_SUCCESS",
     ]
 
 
+def test_an_artifact_that_cannot_be_read_is_skipped_and_counted() -> None:
+    bad = {"artifacts/secret": LocalFile(Path("/s"), 0, None, "Permission denied")}
+    made = make([], bad, {})
+    assert [(p.fate, p.problem) for p in made.objects if p.stage is Stage.ARTIFACTS] == [
+        (Fate.SKIP, "Permission denied")
+    ]
+    content = made.sentinel_content()
+    assert content is not None
+    assert content["skipped"] == 1
+
+
 def test_the_sentinel_has_the_contracts_keys_in_its_order() -> None:
-    assert list(make([]).sentinel.content()) == [
+    assert list(make([]).sentinel_content() or {}) == [
         "run_id",
         "finalized_at",
         "status",
@@ -148,6 +163,7 @@ def test_the_sentinel_has_the_contracts_keys_in_its_order() -> None:
         "notice_time",
         "margin_seconds",
         "agent_version",
+        "skipped",
     ]
 
 
@@ -163,7 +179,7 @@ def test_the_sentinel_has_the_contracts_keys_in_its_order() -> None:
 def test_every_dump_is_planned_once_and_stages_never_go_back(which: list[tuple[str, str]]) -> None:
     made = make([dump(kind, label) for kind, label in which], stored={})
     keys = [planned.key for planned in made.objects]
-    assert len(keys) == len(set(keys)) == 2 * len(which) + 2
+    assert len(keys) == len(set(keys)) == 2 * len(which) + 3
     stages = [planned.stage for planned in made.objects]
     assert stages == sorted(stages)
     newest = [p for p in made.objects if p.stage is Stage.NEWEST_CHECKPOINT]
@@ -211,9 +227,9 @@ def test_when_no_machine_is_to_follow(
     gives_up: bool,
 ) -> None:
     made = make([], outcome=outcome, streak=streak, options=options)
-    assert (made.last_because, made.gives_up) == (because, gives_up)
-    assert made.content()["last_because"] == because
-    assert made.content()["gives_up"] is gives_up
+    assert (made.on_success.launch_no_other, made.gives_up) == (because, gives_up)
+    assert made.as_json()["on_success"]["launch_no_other"] == because
+    assert made.as_json()["gives_up"] is gives_up
 
 
 ARTIFACT = {"artifacts/benchmarks/a": LocalFile(Path("/a"), 1, SHA)}
@@ -244,4 +260,4 @@ def test_a_completed_run_without_an_artifact_is_warned_of(
 ) -> None:
     made = make([], artifacts, outcome=outcome, options={"artifacts": globs})
     assert made.warning == warning
-    assert made.content()["warning"] == warning
+    assert made.as_json()["warning"] == warning

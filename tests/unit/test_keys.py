@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dxnn_agent import timestamps
 from dxnn_agent.store import keys
 from dxnn_agent.store.keys import DumpName
 
@@ -16,24 +17,24 @@ NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 
 @given(MOMENTS)
 def test_a_stamp_can_be_read_back(moment: datetime) -> None:
-    assert keys.moment_of(keys.stamp(moment)) == moment.replace(microsecond=0)
+    assert timestamps.moment_of(timestamps.stamp(moment)) == moment.replace(microsecond=0)
 
 
 @given(MOMENTS, MOMENTS)
 def test_stamps_sort_as_their_moments_do(one: datetime, other: datetime) -> None:
     one, other = one.replace(microsecond=0), other.replace(microsecond=0)
-    assert (keys.stamp(one) < keys.stamp(other)) == (one < other)
+    assert (timestamps.stamp(one) < timestamps.stamp(other)) == (one < other)
 
 
 @given(st.text())
 def test_any_text_is_a_stamp_or_is_not(text: str) -> None:
-    moment = keys.moment_of(text)
-    assert moment is None or keys.stamp(moment) == text
+    moment = timestamps.moment_of(text)
+    assert moment is None or timestamps.stamp(moment) == text
 
 
 @given(st.sampled_from(["checkpoint", "completion"]), MOMENTS)
 def test_a_dump_name_can_be_read_back(kind: str, moment: datetime) -> None:
-    name = DumpName(kind, keys.stamp(moment))
+    name = DumpName(kind, timestamps.stamp(moment))
     assert keys.dump_name(name.file) == name
     assert name.taken_at == moment.replace(microsecond=0)
 
