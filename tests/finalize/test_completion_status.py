@@ -95,6 +95,7 @@ def test_every_key_of_the_sentinel(trained: Machine, bucket: Bucket) -> None:
         "notice_time",
         "margin_seconds",
         "agent_version",
+        "skipped",
     }
     assert run.endswith(f"run-{sentinel['run_id']}/")
     assert sentinel["status"] == "success"

@@ -42,12 +42,13 @@ def test_finalize_carries_out_what_the_plan_says(
     assert trained.agent("finalize", env=ended).code == 0
 
     to_send = [each["key"] for each in planned["objects"] if each["fate"] == "send"]
-    assert {*to_send, planned["sentinel_key"]} == set(proxy.stored)
+    assert set(to_send) == set(proxy.stored)
+    assert to_send[-1] == planned["sentinel_key"]
     sizes = {each["key"]: each["size"] for each in planned["objects"]}
     for key, size in sizes.items():
-        # Log and manifest grow with the uploads themselves.
+        # What only the uploads themselves can tell.
         assert size == len(bucket.read(key)) or (
-            size is None and key.endswith(("/dxnn-run.log", "/_MANIFEST.json"))
+            size is None and key.endswith(("/dxnn-run.log", "/_MANIFEST.json", "/_SUCCESS"))
         )
     sentinel = bucket.json(planned["sentinel_key"])
     for name, value in planned["sentinel"].items():
@@ -69,7 +70,8 @@ def test_a_run_that_is_finalized_would_not_be_finalized_again(trained: Machine) 
     assert trained.agent("finalize").code == 0
     planned = plan(trained)
     assert planned["finalized_already"] is True
-    assert planned["poweroff"] is False
+    assert (planned["action"], planned["poweroff"]) == ("nothing", False)
+    assert planned["sentinel"]["manifest_sha256"] is not None
     assert not [each for each in planned["objects"] if each["fate"] == "send"]
 
 
@@ -80,7 +82,7 @@ def test_without_credentials_and_network_it_says_what_it_does_not_know(
     planned = plan(trained)
     assert planned["finalized_already"] is None
     keys = {each["key"].removeprefix(planned["prefix"]) for each in planned["objects"]}
-    assert keys | {"_SUCCESS"} == EXPECTED
+    assert keys == EXPECTED
     fates = {each["key"].rpartition("/")[2]: each["fate"] for each in planned["objects"]}
     assert fates[f"completion-{COMPLETION}.dmp"] == "unknown"
 

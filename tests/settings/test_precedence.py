@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.dump_files import leave_checkpoint
 from tests.machine import Machine, NewMachine
 from tests.settings.dry_run import planned
 
@@ -15,6 +16,11 @@ STRINGS: dict[str, Callable[[dict[str, Any]], object]] = {
     "job_id": lambda plan: plan["sentinel"]["job_id"],
     "container_name": lambda plan: plan["sentinel"]["container_name"],
 }
+
+
+def with_a_dump(machine: Machine, job: str) -> None:
+    """Leave something to finalize."""
+    leave_checkpoint(machine, "20250111-142900Z", "20250111-143010Z", b"population", job)
 
 
 @pytest.mark.parametrize("name", STRINGS)
@@ -30,12 +36,14 @@ def test_option_beats_environment_beats_file(machine: Machine, name: str) -> Non
 
 def test_defaults(machine_with: NewMachine) -> None:
     machine = machine_with(job_id=None, restore_from_s3_on_boot=False)
+    with_a_dump(machine, "adhoc")
     plan = planned(machine)
     assert plan["prefix"].startswith("dxnn/adhoc/run-")
     assert plan["poweroff"] is True
 
 
 def test_a_boolean_everywhere(machine: Machine) -> None:
+    with_a_dump(machine, "xor")
     machine.configure(auto_terminate=False)
     assert planned(machine)["poweroff"] is False
     variable = {"DXNN_AUTO_TERMINATE": "true"}

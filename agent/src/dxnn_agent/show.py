@@ -82,24 +82,24 @@ def _sentences(made: FinalizePlan) -> Iterator[str]:
     if made.action is Action.NOTHING:
         yield "The machine would stay up: this run has been finalized before."
         return
-    group = made.on_success.launch_no_other
+    group = made.on_success.last_because
     yield (
         f"Its Auto Scaling group, if any, would be told to launch no other machine: {group}."
         if group
         else "Its Auto Scaling group, if any, would be left to launch the next machine."
     )
-    yield _power("The machine", made.on_success, "auto_terminate is false")
+    yield _power("The machine", made, made.on_success, "auto_terminate is false")
     yield (
         "Where an object does not arrive: _FAILED_UPLOAD where that can be written, exit 3, and "
-        + _power("the machine", made.on_failure, f"on_upload_failure is {made.policy}")
+        + _power("the machine", made, made.on_failure, f"on_upload_failure is {made.policy}")
     )
     if group:
         yield "Where the group can't be told: exit 3, and the same of the machine."
 
 
-def _power(machine: str, departure: Departure, otherwise: str) -> str:
+def _power(machine: str, made: FinalizePlan, departure: Departure, otherwise: str) -> str:
     if departure.poweroff:
-        return f"{machine} would go down, by: {' '.join(departure.poweroff)}"
+        return f"{machine} would go down, by: {' '.join(made.poweroff_command)}"
     return f"{machine} would stay up: {otherwise}."
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -13,10 +14,9 @@ from dxnn_agent.finalization.execute import IncompleteError
 from dxnn_agent.finalization.facts import Facts
 from dxnn_agent.finalization.plan import Action, Departure, FinalizePlan
 from dxnn_agent.log import State
-from dxnn_agent.machine import power
 from dxnn_agent.machine.auto_scaling import GroupError
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import beginning, dumps, lock, run_state
+from dxnn_agent.state import beginning, lock, run_state
 from dxnn_agent.state.outcome import Outcome
 from dxnn_agent.state.run_state import Phase, Run
 from dxnn_agent.store import keys, retry
@@ -43,9 +43,9 @@ def finalize(
     """
     settings, log, store = context.settings, context.log, context.store
     run = run_state.load(settings.state_dir)
-    because = _why_nothing(context, run)
-    if because or store is None:
-        log(State.FINALIZE_SKIPPED, reason=because)
+    idle = facts.idle(settings, run, store)
+    if idle or store is None:
+        log(State.FINALIZE_SKIPPED, reason=idle)
         return ExitCode.DONE
     if run is None or run.phase is Phase.CLAIMING:
         run = beginning.begin(context, State.FINALIZE_START, adopts=run is None)
@@ -72,14 +72,15 @@ def dry_run(context: Context, given: Outcome | None) -> FinalizePlan:
     """
     settings, store = context.settings, context.store
     run = run_state.load(settings.state_dir)
-    new_id = timestamps.stamp(datetime.now(UTC))
-    because = _why_nothing(context, run)
-    if because or store is None:
-        return decide.nothing(settings, run.run_id if run else new_id, because or "")
+    idle = facts.idle(settings, run, store)
     if run is None or run.phase is Phase.CLAIMING:
-        run = Run(new_id, settings.job_id, "", Phase.CLAIMED, adopts=run is None)
+        run_id = timestamps.stamp(datetime.now(UTC))
+        run = Run(run_id, settings.job_id, "", Phase.CLAIMED, adopts=run is None)
     beginning.require_job(settings, run)
     ended = facts.outcome_of(settings, run, given)
+    if idle or store is None:
+        gathered = facts.on_disk(settings, run, ended, settings.s3_bucket or "")
+        return decide.decide(settings, replace(gathered, idle=idle))
     try:
         sentinel = facts.written_sentinel(settings, run, store)
         gathered = facts.on_disk(settings, run, ended, store.name, sentinel)
@@ -106,15 +107,6 @@ def pending(context: Context) -> ExitCode:
             return finalize(context, None, 0) if ended else ExitCode.DONE
     except LockedError:
         return ExitCode.DONE
-
-
-def _why_nothing(context: Context, run: Run | None) -> str | None:
-    """Why there is nothing to finalize on this machine; None where there may be."""
-    if context.store is None:
-        return "no s3_bucket"
-    if run is None and not dumps.lying_in(context.settings.checkpoint_dir):
-        return "nothing to finalize: no run, and no dump in checkpoint_dir"
-    return None
 
 
 def _gather(context: Context, store: Store, run: Run, ended: Outcome) -> Facts:
@@ -152,8 +144,7 @@ def _seal(settings: Settings, run: Run, ended: Outcome) -> Run:
 
 def _carry_out(context: Context, run: Run, plan: FinalizePlan) -> ExitCode:
     log, state_dir = context.log, context.settings.state_dir
-    sentinel = plan.sentinel
-    if plan.action is not Action.UPLOAD or sentinel is None:
+    if plan.action is not Action.UPLOAD:
         log(State.FINALIZE_SKIPPED, run_id=plan.run_id, reason=plan.because)
         phase = Phase.FINALIZED if plan.action is Action.LEAVE else Phase.DOWN
         if run.phase is not Phase.DOWN:
@@ -161,7 +152,7 @@ def _carry_out(context: Context, run: Run, plan: FinalizePlan) -> ExitCode:
         return _leave(context, plan)
     if plan.gives_up:
         # Before the log is sent, which is all that can be read of it once the machine is gone.
-        log(State.JOB_GIVEN_UP, run_id=plan.run_id, reason=plan.on_success.launch_no_other)
+        log(State.JOB_GIVEN_UP, run_id=plan.run_id, reason=plan.on_success.last_because)
     try:
         with progress.shown(plan, context) as watched:
             ours = execute.upload_all(plan, watched, run.signature or "")
@@ -175,9 +166,9 @@ def _carry_out(context: Context, run: Run, plan: FinalizePlan) -> ExitCode:
     log(
         State.FINALIZE_SUCCESS,
         run_id=plan.run_id,
-        completion_status=sentinel.outcome.completion_status,
-        exit_code=sentinel.outcome.exit_code,
-        reason=sentinel.outcome.reason,
+        completion_status=plan.sentinel.outcome.completion_status,
+        exit_code=plan.sentinel.outcome.exit_code,
+        reason=plan.sentinel.outcome.reason,
         warning=plan.warning,
     )
     return _leave(context, plan)
@@ -187,7 +178,7 @@ def _leave(context: Context, plan: FinalizePlan) -> ExitCode:
     """Let no machine follow where this was the last one, and power off."""
     departure = plan.on_success
     try:
-        group = execute.tell_group(plan, departure.launch_no_other)
+        group = execute.tell_group(plan, departure)
     except GroupError as error:
         # Everything is in S3, but the group would start the job again: the policy decides.
         context.log(
@@ -199,17 +190,17 @@ def _leave(context: Context, plan: FinalizePlan) -> ExitCode:
         )
         _power_off(context, plan, plan.on_failure)
         return error.exit_code
-    _power_off(context, plan, departure, last_because=departure.launch_no_other, group=group)
+    _power_off(context, plan, departure, last_because=departure.last_because, group=group)
     return ExitCode.DONE
 
 
 def _power_off(
     context: Context, plan: FinalizePlan, departure: Departure, **said: str | None
 ) -> None:
-    if departure.poweroff is None:
+    if not departure.poweroff:
         return
     context.log(State.TERMINATING, run_id=plan.run_id, **said)
-    power.off(departure.poweroff)
+    execute.power_off(plan)
     # Only now: whoever is killed before this powers off when it is started again.
     run_state.update(context.settings.state_dir, plan.run_id, phase=Phase.DOWN)
 
@@ -227,10 +218,10 @@ def _fail(context: Context, plan: FinalizePlan, error: IncompleteError) -> ExitC
         error=str(error),
     )
     with contextlib.suppress(GroupError):  # nothing is left to be decided by it
-        execute.tell_group(plan, plan.on_failure.launch_no_other)
+        execute.tell_group(plan, plan.on_failure)
     if plan.on_failure.poweroff:
         context.log(State.TERMINATING, run_id=plan.run_id)
-        power.off(plan.on_failure.poweroff)
+        execute.power_off(plan)
     return ExitCode.UPLOAD_FAILED
 
 

@@ -33,14 +33,13 @@ def decide(settings: Settings, facts: Facts) -> FinalizePlan:
     prefix = keys.run_prefix(settings.s3_prefix, run.job_id, run.run_id)
     action = _action(facts)
     complete = facts.outcome.completion_status is CompletionStatus.NORMAL
-    objects = _objects(settings, facts, prefix)
+    objects = () if facts.idle else _objects(settings, facts, prefix)
     skipped = sum(planned.fate is Fate.SKIP for planned in objects)
     leaves = action is not Action.NOTHING
     warns = complete and action is Action.UPLOAD
     why_last = giving_up.why_last(settings, complete=complete, streak=facts.streak)
     in_vain = giving_up.in_vain(settings, facts.streak)
-    poweroff = tuple(settings.poweroff_command)
-    success = Departure(why_last, poweroff if settings.auto_terminate else None)
+    success = Departure(why_last, settings.auto_terminate)
     return FinalizePlan(
         action=action,
         run_id=run.run_id,
@@ -51,41 +50,30 @@ def decide(settings: Settings, facts: Facts) -> FinalizePlan:
         objects=objects,
         sentinel=sentinel.of(settings, run, facts.outcome, "success", skipped),
         standing_sentinel=facts.sentinel.content if facts.sentinel else None,
-        because="finalized already" if facts.sentinel else None,
+        because="finalized already" if facts.sentinel else facts.idle,
+        finalized_already=_finalized_already(facts),
         gives_up=leaves and why_last is not None and why_last == in_vain,
         warning=_warning(settings, prefix, objects) if warns else None,
         on_success=success if leaves else STAY,
+        poweroff_command=tuple(settings.poweroff_command),
         policy=settings.on_upload_failure,
         on_failure=_on_failure(settings) if leaves else STAY,
     )
 
 
-def nothing(settings: Settings, run_id: str, because: str) -> FinalizePlan:
-    """The plan where there is nothing to finalize."""
-    return FinalizePlan(
-        action=Action.NOTHING,
-        run_id=run_id,
-        job_id=settings.job_id,
-        instance_id=None,
-        bucket=settings.s3_bucket or "",
-        prefix="",
-        objects=(),
-        sentinel=None,
-        standing_sentinel=None,
-        because=because,
-        gives_up=False,
-        warning=None,
-        on_success=STAY,
-        policy=settings.on_upload_failure,
-        on_failure=STAY,
-    )
-
-
 def _action(facts: Facts) -> Action:
+    if facts.idle:
+        return Action.NOTHING
     if facts.sentinel is None:
         return Action.UPLOAD
     up = facts.sentinel.by_this_machine and facts.run.phase is not Phase.DOWN
     return Action.LEAVE if up else Action.NOTHING
+
+
+def _finalized_already(facts: Facts) -> bool | None:
+    if facts.sentinel:
+        return True
+    return None if facts.stored is None else False
 
 
 def _on_failure(settings: Settings) -> Departure:
@@ -93,7 +81,7 @@ def _on_failure(settings: Settings) -> Departure:
     if settings.on_upload_failure == "keep":
         return STAY
     because = giving_up.why_last(settings, complete=False, streak=Streak())
-    return Departure(because, tuple(settings.poweroff_command))
+    return Departure(because, poweroff=True)
 
 
 def _objects(settings: Settings, facts: Facts, prefix: str) -> tuple[PlannedObject, ...]:

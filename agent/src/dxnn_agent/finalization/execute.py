@@ -1,6 +1,6 @@
 """Carrying out a FinalizePlan: all of it, in its order, and by nothing but the plan."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from dxnn_agent.errors import UploadError
 from dxnn_agent.finalization import other_machine
 from dxnn_agent.finalization.other_machine import OtherMachineError
-from dxnn_agent.finalization.plan import Fate, FinalizePlan, PlannedObject, Stage
+from dxnn_agent.finalization.plan import Departure, Fate, FinalizePlan, PlannedObject, Stage
 from dxnn_agent.machine import auto_scaling, power
 from dxnn_agent.state import dumps
 from dxnn_agent.store import retry, upload
@@ -79,7 +79,7 @@ def upload_all(plan: FinalizePlan, context: Context, signature: str) -> bool:
 
 def mark_failed(plan: FinalizePlan, context: Context, error: IncompleteError) -> bool:
     """Leave `_FAILED_UPLOAD` at one try; whether that was possible."""
-    if context.store is None or plan.sentinel is None:
+    if context.store is None:
         return False
     content = replace(plan.sentinel, status="failed").at(_now(), context.notice_time()).content()
     missing = [key.removeprefix(plan.prefix) for key in error.missing]
@@ -91,17 +91,17 @@ def mark_failed(plan: FinalizePlan, context: Context, error: IncompleteError) ->
         return False  # the log says why everything failed; once is enough
 
 
-def tell_group(plan: FinalizePlan, because: str | None) -> str | None:
-    """Tell the job's Auto Scaling group to launch no other machine, where the plan says why.
+def tell_group(plan: FinalizePlan, departure: Departure) -> str | None:
+    """Tell the job's Auto Scaling group to launch no other machine, where that is planned.
 
     Returns the group's name; None where it is left alone or there is none. Raises GroupError.
     """
-    return auto_scaling.stand_down(plan.instance_id) if because else None
+    return auto_scaling.stand_down(plan.instance_id) if departure.last_because else None
 
 
-def power_off(command: Iterable[str]) -> None:
+def power_off(plan: FinalizePlan) -> None:
     """Power the machine off by the plan's command. Raises AgentError where that fails."""
-    power.off(list(command))
+    power.off(plan.poweroff_command)
 
 
 def _now() -> datetime:
@@ -223,7 +223,7 @@ def _send_sentinel(
 ) -> None:
     """Write `_SUCCESS` unless somebody did, and note whether it is this machine's."""
     store = context.store
-    if store is None or plan.sentinel is None:
+    if store is None:
         return
     sentinel = replace(
         plan.sentinel.at(_now(), context.notice_time()),

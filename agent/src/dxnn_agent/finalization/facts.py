@@ -48,7 +48,8 @@ class Facts:
     """What a plan is decided from.
 
     `dumps` are those on the disk, newest first, with their checksums; `artifacts` are by name
-    within the run; `stored` is what the store holds by key, None where it did not say.
+    within the run; `stored` is what the store holds by key, None where it did not say. `idle` says
+    why there is nothing on this machine to finalize, where there isn't.
     """
 
     run: Run
@@ -59,6 +60,7 @@ class Facts:
     dumps: tuple[tuple[Dump, str | None], ...]
     artifacts: Mapping[str, LocalFile]
     streak: Streak
+    idle: str | None = None
 
 
 def on_disk(
@@ -86,6 +88,15 @@ def on_disk(
         artifacts=artifacts.changed(settings, run),
         streak=Streak(spent=job_hours.why_given_up(settings, run)),
     )
+
+
+def idle(settings: Settings, run: Run | None, store: Store | None) -> str | None:
+    """Why there is nothing to finalize on this machine; None where there may be."""
+    if store is None:
+        return "no s3_bucket"
+    if run is None and not dumps.lying_in(settings.checkpoint_dir):
+        return "nothing to finalize: no run, and no dump in checkpoint_dir"
+    return None
 
 
 def written_sentinel(settings: Settings, run: Run, store: Store) -> WrittenSentinel | None:

@@ -11,7 +11,7 @@ import time
 from dxnn_agent.state import dumps
 from dxnn_agent.store import keys, upload
 from dxnn_agent.store.context import Context
-from dxnn_agent.store.store import Store, if_unchanged
+from dxnn_agent.store.store import Store, look
 
 # A machine writes its manifest right after its log; after this long it must have been cut off.
 _WAIT_SECONDS = 10.0
@@ -36,11 +36,11 @@ def send_log(
     metadata = {"sha256": sha256, "signature": signature}
 
     def put(store: Store) -> None:
-        there = store.head(key)
+        there, condition = look(store, key)
         by = there.metadata.get("signature", signature) if there else signature
         if by != signature and not take_over:
             raise OtherMachineError
-        if not store.put(key, body, sha256, metadata, if_unchanged(there)):
+        if not store.put(key, body, sha256, metadata, condition):
             now = store.head(key)
             if now is None or now.metadata != metadata:  # else an answer to our own write was lost
                 raise OtherMachineError

@@ -70,28 +70,24 @@ class PlannedObject:
 
 @dataclass(frozen=True)
 class Departure:
-    """What becomes of group and machine: why no other is to be launched, and how it powers off.
+    """What becomes of group and machine.
 
-    None where the group is left to launch the next machine, and where the machine stays up.
+    `last_because` says why no other machine is to be launched; None where the group is left to.
     """
 
-    launch_no_other: str | None
-    poweroff: tuple[str, ...] | None
-
-    def as_json(self) -> dict[str, Any]:
-        """The departure for programs."""
-        poweroff = list(self.poweroff) if self.poweroff else None
-        return {"launch_no_other": self.launch_no_other, "poweroff": poweroff}
+    last_because: str | None
+    poweroff: bool
 
 
-STAY = Departure(None, None)
+STAY = Departure(None, poweroff=False)
 
 
 @dataclass(frozen=True)
 class FinalizePlan:
     """Everything that a finalization does, in order, with every branch.
 
-    `because` says why there is nothing to do, or nothing to upload. `gives_up` is whether the job
+    `because` says why there is nothing to do, or nothing to upload; `finalized_already` is None
+    where the store did not say. `gives_up` is whether the job
     is given up with this run. `warning` is what whoever looks at the run should know. `policy` is
     `on_upload_failure`: `on_failure` follows where an object does not arrive, and its poweroff also
     where everything arrived and the group can't be told.
@@ -104,12 +100,14 @@ class FinalizePlan:
     bucket: str
     prefix: str
     objects: tuple[PlannedObject, ...]
-    sentinel: Sentinel | None
+    sentinel: Sentinel
     standing_sentinel: dict[str, Any] | None
     because: str | None
+    finalized_already: bool | None
     gives_up: bool
     warning: str | None
     on_success: Departure
+    poweroff_command: tuple[str, ...]
     policy: str
     on_failure: Departure
 
@@ -118,11 +116,9 @@ class FinalizePlan:
         """Where `_FAILED_UPLOAD` goes, should it come to that."""
         return f"{self.prefix}{keys.FAILED_NAME}"
 
-    def sentinel_content(self) -> dict[str, Any] | None:
+    def sentinel_content(self) -> dict[str, Any]:
         """What `_SUCCESS` says, or will say."""
-        if self.standing_sentinel is not None:
-            return self.standing_sentinel
-        return self.sentinel.content() if self.sentinel else None
+        return self.standing_sentinel or self.sentinel.content()
 
     def as_json(self) -> dict[str, Any]:
         """The plan for programs."""
@@ -132,10 +128,14 @@ class FinalizePlan:
             "run_id": self.run_id,
             "bucket": self.bucket,
             "prefix": self.prefix,
+            "finalized_already": self.finalized_already,
             "objects": [planned.as_json() for planned in self.objects],
+            "sentinel_key": f"{self.prefix}{keys.SUCCESS_NAME}",
             "sentinel": self.sentinel_content(),
+            "last_because": self.on_success.last_because,
             "gives_up": self.gives_up,
             "warning": self.warning,
-            "on_success": self.on_success.as_json(),
-            "on_failure": {"policy": self.policy, **self.on_failure.as_json()},
+            "poweroff": self.on_success.poweroff,
+            "poweroff_command": list(self.poweroff_command),
+            "on_failure": {"policy": self.policy, **asdict(self.on_failure)},
         }

@@ -55,6 +55,21 @@ def if_unchanged(seen: Head | None) -> Condition:
     return Condition(version=seen.version) if seen else IF_ABSENT
 
 
+def look(store: "Store", key: str) -> tuple[Head | None, Condition]:
+    """An object that is there, and the condition that it stays as it is.
+
+    Where looking is denied, writing may still be allowed: then there is no condition. Raises
+    StoreError.
+    """
+    try:
+        there = store.head(key)
+    except StoreError as error:
+        if not error.denied:
+            raise
+        return None, ALWAYS
+    return there, if_unchanged(there)
+
+
 class Store(Protocol):
     """One place for objects. Everything raises StoreError where there is no answer."""
 

@@ -9,7 +9,7 @@ from dxnn_agent.errors import UploadError
 from dxnn_agent.log import State
 from dxnn_agent.store import retry, uploaded
 from dxnn_agent.store.context import Context
-from dxnn_agent.store.store import ALWAYS, IF_ABSENT, Store, StoreError
+from dxnn_agent.store.store import ALWAYS, IF_ABSENT, Store, StoreError, look
 
 
 def send(
@@ -58,7 +58,7 @@ def _put(context: Context, store: Store, key: str, body: Path | bytes, sha256: s
     metadata = {"sha256": sha256}
     if store.put(key, body, sha256, metadata, IF_ABSENT, context.progress):
         return
-    there = store.head(key)
+    there, _ = look(store, key)
     if there is None or there.metadata.get("sha256") != sha256:
         store.put(key, body, sha256, metadata, ALWAYS)
 
