@@ -64,6 +64,7 @@ lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 format: .venv/made ## Put every Python file into its form
 	.venv/bin/ruff check --fix .

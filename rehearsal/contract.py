@@ -1,4 +1,4 @@
-"""The contract's formats, written down once more so that the agent is not its own judge."""
+"""The formats of docs/contract.md, written down once more so that the agent is not its own judge."""
 
 import json
 import re
@@ -88,6 +88,7 @@ SENTINEL: Mapping[str, Check] = {
     "notice_time": _or_null(is_time),
     "margin_seconds": _or_null(_is(int, float)),
     "agent_version": _TEXT,
+    "skipped": _is(int),
 }
 
 DUMP_METADATA: Mapping[str, Check] = {
@@ -116,7 +117,7 @@ def wrong_keys(content: object, checks: Mapping[str, Check]) -> list[str]:
 
 
 def log_state(line: str) -> str | None:
-    """Read a log line's state; None where the line is not as the contract says."""
+    """Read a log line's state; None where the line is not as docs/contract.md says."""
     found = _LOG_LINE.fullmatch(line)
     if not found or found["state"] not in STATES or not is_time(found["time"]):
         return None

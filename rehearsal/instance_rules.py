@@ -1,4 +1,4 @@
-"""The contract's rules about what instances did; each names what speaks against it."""
+"""The rules of docs/contract.md about what instances did; each names what speaks against it."""
 
 from collections.abc import Callable, Iterator, Sequence
 

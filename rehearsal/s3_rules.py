@@ -1,4 +1,4 @@
-"""The contract's rules about what a rehearsal left in S3; each names what speaks against it."""
+"""The rules of docs/contract.md about what a rehearsal left in S3; each names what speaks against it."""
 
 import hashlib
 import re

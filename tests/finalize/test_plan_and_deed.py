@@ -25,7 +25,8 @@ from dxnn_agent.finalization.execute import IncompleteError
 from dxnn_agent.finalization.plan import Stage
 from dxnn_agent.log import Log
 from dxnn_agent.machine import auto_scaling, power
-from dxnn_agent.settings import Settings, load
+from dxnn_agent.settings import Settings
+from dxnn_agent.settings_sources import load
 from dxnn_agent.state import run_state
 from dxnn_agent.state.outcome import CompletionStatus, Outcome
 from dxnn_agent.state.run_state import Phase, Run

@@ -7,7 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from dxnn_agent.settings import Settings, load
+from dxnn_agent.settings import Settings
+from dxnn_agent.settings_sources import load
 from tests.image.places import FILES, UNITS
 
 

@@ -135,6 +135,7 @@ def _sentinel(run_id: str, parent: str | None, manifest: bytes) -> bytes:
         "notice_time": "2025-01-11T14:32:20Z" if interrupted else None,
         "margin_seconds": 110.5 if interrupted else None,
         "agent_version": "0.1.0",
+        "skipped": 0,
     }
     return json.dumps(content).encode()
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from dxnn_agent.fleet import sweep_file, synth
-from dxnn_agent.settings import load
+from dxnn_agent.settings_sources import load
 from rehearsal.terraform_module import write_provider
 from tests.terraform import environment_file
 from tests.terraform.aws import Aws

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dxnn_agent.settings import Settings, load
+from dxnn_agent.settings import Settings
+from dxnn_agent.settings_sources import load
 from tests.terraform import environment_file
 from tests.terraform.aws import Aws
 from tests.terraform.conftest import BUCKET, NewDeployment

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from dxnn_agent.errors import UsageError
-from dxnn_agent.settings import Settings, load
+from dxnn_agent.settings import Settings
+from dxnn_agent.settings_sources import load
 from tests.terraform.aws import Aws
 from tests.terraform.engine import ROOT, Terraform, working_copy
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent import settings
+from dxnn_agent import settings_sources
 from dxnn_agent.settings import Settings
 from dxnn_agent.state import artifacts
 from dxnn_agent.state.run_state import Phase, Run
@@ -22,7 +22,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     Path("benchmarks").mkdir()
     required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
     places = {"state_dir": str(tmp_path / "state"), "trainer_directory": str(tmp_path)}
-    return settings.load(required | places, {})
+    return settings_sources.load(required | places, {})
 
 
 def arrived(given: Settings, name: str) -> None:

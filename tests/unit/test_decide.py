@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import settings
+from dxnn_agent import settings_sources
 from dxnn_agent.finalization.decide import decide
 from dxnn_agent.finalization.facts import Facts, Held, WrittenSentinel
 from dxnn_agent.finalization.plan import Fate, FinalizePlan, Stage
@@ -51,7 +51,7 @@ def make(
 ) -> FinalizePlan:
     required = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
     return decide(
-        settings.load(required | dict(options or {}), {}),
+        settings_sources.load(required | dict(options or {}), {}),
         Facts(
             run=RUN,
             outcome=outcome,

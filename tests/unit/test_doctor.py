@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent import settings
+from dxnn_agent import settings_sources
 from dxnn_agent.commands import doctor
 
 REQUIRED = {"s3_bucket": "bkt", "job_id": "xor", "container_name": "c"}
@@ -20,7 +20,7 @@ def well(tmp_path: Path) -> dict[str, str]:
 
 
 def findings(options: dict[str, str]) -> dict[str, doctor.Finding]:
-    examined = doctor.examine(settings.load(options, {}))
+    examined = doctor.examine(settings_sources.load(options, {}))
     return {finding.check: finding for finding in examined}
 
 

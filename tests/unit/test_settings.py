@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dxnn_agent import settings
+from dxnn_agent import settings_sources
 from dxnn_agent.errors import UsageError
 from dxnn_agent.settings import Settings
 
@@ -24,12 +24,12 @@ def refusal(
     options: Mapping[str, object], environ: Mapping[str, str], config: Path | None = None
 ) -> str:
     with pytest.raises(UsageError) as caught:
-        settings.load(options, environ, config)
+        settings_sources.load(options, environ, config)
     return str(caught.value)
 
 
 def test_defaults_are_the_contracts() -> None:
-    loaded = settings.load(REQUIRED, {})
+    loaded = settings_sources.load(REQUIRED, {})
     assert loaded.poll_interval_seconds == 2
     assert loaded.checkpoint_deadline_seconds == 60
     assert loaded.checkpoint_interval_seconds == 300
@@ -41,7 +41,7 @@ def test_defaults_are_the_contracts() -> None:
 def test_option_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
     config = tmp_path / "a.toml"
     config.write_text("checkpoint_keep = 5\ns3_prefix = 'file'\njob_id = 'file'\n")
-    loaded = settings.load(
+    loaded = settings_sources.load(
         {**REQUIRED, "job_id": "option"},
         {"DXNN_S3_PREFIX": "environment", "DXNN_JOB_ID": "environment"},
         config,
@@ -51,7 +51,7 @@ def test_option_beats_environment_beats_file_beats_default(tmp_path: Path) -> No
 
 def test_the_file_in_this_folder_is_read() -> None:
     Path("dxnn.toml").write_text("checkpoint_keep = 7\n")
-    assert settings.load(REQUIRED, {}).checkpoint_keep == 7
+    assert settings_sources.load(REQUIRED, {}).checkpoint_keep == 7
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_unknown_key_gets_a_hint(tmp_path: Path) -> None:
 
 def test_what_children_are_told_is_no_unknown_setting() -> None:
     told = {"DXNN_RUN_ID": "x", "DXNN_RESTORE_PATH": "/x", "DXNN_CHECKPOINT_PATH": "/x"}
-    assert settings.load(REQUIRED, told).job_id == "xor"
+    assert settings_sources.load(REQUIRED, told).job_id == "xor"
 
 
 @pytest.mark.parametrize("missing", sorted(REQUIRED))
@@ -114,7 +114,7 @@ def test_a_missing_value_says_what_requires_it(missing: str) -> None:
 
 
 def test_without_spot_and_restore_nothing_is_required() -> None:
-    loaded = settings.load({"spot_enabled": False, "restore_from_s3_on_boot": False}, {})
+    loaded = settings_sources.load({"spot_enabled": False, "restore_from_s3_on_boot": False}, {})
     assert (loaded.job_id, loaded.s3_bucket) == ("adhoc", None)
 
 
@@ -129,7 +129,7 @@ def test_a_broken_file_is_one_sentence(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1))
 def test_a_list_arrives_as_it_was_given_in_json(words: list[str]) -> None:
-    loaded = settings.load(REQUIRED, {"DXNN_TRAINER_COMMAND": json.dumps(words)})
+    loaded = settings_sources.load(REQUIRED, {"DXNN_TRAINER_COMMAND": json.dumps(words)})
     assert loaded.trainer_command == words
 
 
@@ -139,7 +139,7 @@ def test_any_text_is_taken_or_refused_in_words(key: str, text: str) -> None:
     variable = f"DXNN_{key.upper()}"
     others = {name: value for name, value in REQUIRED.items() if name != key}
     try:
-        settings.load(others, {variable: text})
+        settings_sources.load(others, {variable: text})
     except UsageError as refused:
         said = str(refused)
     else:

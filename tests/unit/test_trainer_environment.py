@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dxnn_agent.errors import UsageError
 from dxnn_agent.machine import trainer_environment, trainer_process
 from dxnn_agent.machine.trainer_user import Owner
-from dxnn_agent.settings import Settings, load
+from dxnn_agent.settings import Settings
+from dxnn_agent.settings_sources import load
 from dxnn_agent.state.run_state import Phase, Run
 from tests.terraform import environment_file
 

@@ -14,8 +14,7 @@ import typer
 from pydantic.fields import FieldInfo
 from typer.core import TyperCommand
 
-from dxnn_agent import __version__
-from dxnn_agent import settings as settings_module
+from dxnn_agent import __version__, settings_sources
 from dxnn_agent.errors import ExitCode, UsageError
 from dxnn_agent.fleet.command import app as fleet
 from dxnn_agent.log import Log
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # its tables cut long option names short
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -72,9 +70,9 @@ def with_settings(command: Command) -> Callable[..., None]:
         debug = given.pop("debug")
         config = given.pop("config")
         options = {parameter.name: given.pop(parameter.name) for parameter in added}
-        said = {key: value for key, value in options.items() if value is not None}
+        chosen = {key: value for key, value in options.items() if value is not None}
         try:
-            code = command(_context(settings_module.load(said, os.environ, config)), **given)
+            code = command(_context(settings_sources.load(chosen, os.environ, config)), **given)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback escapes
             code = report(error, debug=debug)
         raise typer.Exit(int(code))
@@ -105,7 +103,7 @@ def _impatient(context: "Context") -> "Context":
 
 def _option(key: str, field: FieldInfo) -> inspect.Parameter:
     kind: Any = bool if field.annotation is bool else str
-    name = settings_module.option_name(key)
+    name = settings_sources.option_name(key)
     names = (f"{name}/--no-{name[2:]}",) if kind is bool else (name,)
     option = typer.Option(
         *names,
@@ -123,7 +121,7 @@ def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Param
 
 
 def _metavar(field: FieldInfo) -> str:
-    if settings_module.is_list(field):
+    if settings_sources.is_list(field):
         return "WORDS"
     if field.annotation in {int, float}:
         return "NUMBER"

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The contract's exit codes; 1 is left to what nobody foresaw."""
+    """Exit codes (docs/contract.md); 1 is left to what nobody foresaw."""
 
     DONE = 0
     UNEXPECTED = 1

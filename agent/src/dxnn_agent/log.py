@@ -14,7 +14,7 @@ from dxnn_agent.errors import UsageError
 
 
 class State(StrEnum):
-    """The contract's log states."""
+    """The log's states (docs/contract.md, Log)."""
 
     RUN_START = "RUN_START"
     RUN_EXIT = "RUN_EXIT"

@@ -1,14 +1,8 @@
-"""Every setting of the contract, where its value came from, and what is wrong with it."""
+"""Every setting: its name, type, default, and what it is for (docs/settings.md)."""
 
-import difflib
-import json
 import re
-import shlex
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -16,23 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    TypeAdapter,
-    ValidationError,
 )
-from pydantic.fields import FieldInfo
-
-from dxnn_agent.errors import UsageError
-
-ENV_PREFIX = "DXNN_"
-CONFIG_FILES = (Path("dxnn.toml"), Path("/etc/dxnn/agent.toml"))
-
-# What the agent itself tells trainers and checkpoint commands, beside settings.
-_TOLD_TO_CHILDREN = {
-    "DXNN_RUN_ID",
-    "DXNN_CHECKPOINT_PATH",
-    "DXNN_RESTORE_PATH",
-    "DXNN_BEGIN_RUN_ANEW",
-}
 
 
 def _matching(pattern: str, right: str) -> AfterValidator:
@@ -182,141 +160,3 @@ class Settings(BaseModel):
     poweroff_command: _Words = Field(
         ["poweroff"], description="What powers the machine off, as a list of words."
     )
-
-
-@dataclass(frozen=True)
-class _Given:
-    """A raw value and where it came from, in words."""
-
-    value: object
-    source: str
-    typed: bool
-
-
-def option_name(key: str) -> str:
-    """The command line option of a setting, `--s3-bucket` for `s3_bucket`."""
-    return f"--{key.replace('_', '-')}"
-
-
-def is_list(field: FieldInfo) -> bool:
-    """Whether a setting is a list, which options and the environment give as words or JSON."""
-    annotation = field.annotation
-    members = getattr(annotation, "__args__", ())
-    return any(get_origin(_bare(member)) is list for member in (annotation, *members))
-
-
-def load(
-    options: Mapping[str, object], environ: Mapping[str, str], config: Path | None = None
-) -> Settings:
-    """Settle every setting: option beats environment beats file beats default.
-
-    `options` holds what was given on the command line, by setting name. Raises UsageError that
-    names key, value and source of everything that is wrong.
-    """
-    given: dict[str, _Given] = {}
-    problems: list[str] = []
-    for key, value, source in _file_values(config):
-        _take(given, problems, key, _Given(value, source, typed=True))
-    for variable, text in sorted(environ.items()):
-        if variable.startswith(ENV_PREFIX) and variable not in _TOLD_TO_CHILDREN:
-            key = variable.removeprefix(ENV_PREFIX)
-            source = f"environment variable {variable}"
-            if key != key.upper():
-                problems.append(f"{source} is no setting: write {variable.upper()}")
-                continue
-            _take(given, problems, key.lower(), _Given(text, source, typed=False))
-    for key, value in options.items():
-        given[key] = _Given(value, f"option {option_name(key)}", typed=False)
-
-    values: dict[str, Any] = {}
-    for key, found in given.items():
-        try:
-            values[key] = _checked(Settings.model_fields[key], found)
-        except ValidationError as error:
-            reasons = sorted({_reason(part["msg"], part["type"]) for part in error.errors()})
-            problems.append(f"{key} = {found.value!r} ({found.source}): {'; '.join(reasons)}")
-    if not problems:
-        problems += _missing(values)
-    if problems:
-        raise UsageError("\n".join(problems))
-    return Settings.model_construct(**_with_defaults(values))
-
-
-def _take(given: dict[str, _Given], problems: list[str], key: str, found: _Given) -> None:
-    if key in Settings.model_fields:
-        given[key] = found
-        return
-    near = difflib.get_close_matches(key, Settings.model_fields, n=1)
-    hint = f"did you mean {near[0]}?" if near else "the README lists the settings"
-    problems.append(f"{key} = {found.value!r} ({found.source}): no such setting; {hint}")
-
-
-def _file_values(config: Path | None) -> list[tuple[str, object, str]]:
-    path = config or next((path for path in CONFIG_FILES if path.is_file()), None)
-    if path is None:
-        return []
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"settings file {path} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"settings file {path} is not TOML: {error}") from error
-    return [(key, value, f"file {path}") for key, value in content.items()]
-
-
-def _checked(field: FieldInfo, given: _Given) -> object:
-    whole: Any = (
-        Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-    )
-    adapter: TypeAdapter[object] = TypeAdapter(whole)
-    if given.typed:
-        # JSON's rules, strictly: a TOML string is no number, but it may well be a path.
-        # A TOML date has no counterpart there and no setting takes one.
-        return adapter.validate_json(json.dumps(given.value, default=lambda _: {}), strict=True)
-    if isinstance(given.value, str):
-        if is_list(field):
-            return adapter.validate_python(_words(given.value))
-        return adapter.validate_strings(given.value)
-    return adapter.validate_python(given.value)
-
-
-def _words(text: str) -> object:
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text
-
-
-def _reason(message: str, kind: str) -> str:
-    if kind == "value_error":
-        return message.removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
-
-
-def _missing(values: Mapping[str, Any]) -> list[str]:
-    """Say what is required of these values and not there."""
-    needs: list[tuple[str, str]] = []
-    if values.get("spot_enabled", True):
-        needs += [("s3_bucket", "spot_enabled"), ("container_name", "spot_enabled")]
-    if values.get("restore_from_s3_on_boot", True):
-        needs += [("job_id", "restore_from_s3_on_boot")]
-    return [
-        f"{key} is missing: it is required when {switch} is true; give it as "
-        f"{option_name(key)}, {ENV_PREFIX}{key.upper()} or {key} in {CONFIG_FILES[0]}"
-        for key, switch in needs
-        if key not in values
-    ]
-
-
-def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = {key: field.get_default() for key, field in Settings.model_fields.items()}
-    return {**defaults, **values}
-
-
-def _bare(annotation: object) -> object:
-    return annotation.__origin__ if get_origin(annotation) is Annotated else annotation  # type: ignore[attr-defined]

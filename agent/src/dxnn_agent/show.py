@@ -23,30 +23,30 @@ _FATES = {
 }
 
 
-def plan(settings: Settings, made: FinalizePlan, console: Console) -> None:
+def plan(settings: Settings, plan: FinalizePlan, console: Console) -> None:
     """Print what would go where and in which order, the sentinel's text, and each branch."""
-    if not made.objects:
-        console.print(Text(f"{made.because}: finalize would change nothing"), soft_wrap=True)
+    if not plan.objects:
+        console.print(Text(f"{plan.because}: finalize would change nothing"), soft_wrap=True)
         return
-    console.print(f"run {made.run_id} of job {made.job_id}", highlight=False)
-    console.print(Text(f"to s3://{made.bucket}/{made.prefix}"))
-    if made.because:
-        console.print(f"{made.because}: nothing would be sent")
+    console.print(f"run {plan.run_id} of job {plan.job_id}", highlight=False)
+    console.print(Text(f"to s3://{plan.bucket}/{plan.prefix}"))
+    if plan.because:
+        console.print(f"{plan.because}: nothing would be sent")
     table = Table(box=None, pad_edge=False)
     table.add_column("object", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("would be sent")
-    job = made.prefix.removesuffix(f"run-{made.run_id}/")
-    for planned in made.objects:
+    job = plan.prefix.removesuffix(f"run-{plan.run_id}/")
+    for planned in plan.objects:
         # A dump of an earlier run, whose prefix lies beside this one's, is shown with it.
-        name = planned.key.removeprefix(made.prefix).removeprefix(job)
+        name = planned.key.removeprefix(plan.prefix).removeprefix(job)
         table.add_row(Text(name), _size(planned), Text(_fate(planned)))
     console.print(table)
-    says = "says" if made.standing_sentinel else "would say"
+    says = "says" if plan.standing_sentinel else "would say"
     console.print(f"\n_SUCCESS {says} (null where only the upload itself can tell):")
-    console.print(Text(json.dumps(made.sentinel_content(), indent=4)), soft_wrap=True)
+    console.print(Text(json.dumps(plan.sentinel_content(), indent=4)), soft_wrap=True)
     console.print()
-    for sentence in _sentences(made):
+    for sentence in _sentences(plan):
         console.print(Text(sentence), soft_wrap=True)
     for path in (settings.log_file, settings.lock_file, settings.state_dir):
         console.print(Text(f"would write {path}{_writable(path)}"), soft_wrap=True)
@@ -74,32 +74,32 @@ def _fate(planned: PlannedObject) -> str:
     return _FATES[planned.fate].format(problem=planned.problem)
 
 
-def _sentences(made: FinalizePlan) -> Iterator[str]:
-    if made.warning:
-        yield f"FINALIZE_SUCCESS would warn: {made.warning}."
-    if made.gives_up:
+def _sentences(plan: FinalizePlan) -> Iterator[str]:
+    if plan.warning:
+        yield f"FINALIZE_SUCCESS would warn: {plan.warning}."
+    if plan.gives_up:
         yield "The job would be given up."
-    if made.action is Action.NOTHING:
+    if plan.action is Action.NOTHING:
         yield "The machine would stay up: this run has been finalized before."
         return
-    group = made.on_success.last_because
+    group = plan.on_success.last_because
     yield (
         f"Its Auto Scaling group, if any, would be told to launch no other machine: {group}."
         if group
         else "Its Auto Scaling group, if any, would be left to launch the next machine."
     )
-    yield _power("The machine", made, made.on_success, "auto_terminate is false")
+    yield _power("The machine", plan, plan.on_success, "auto_terminate is false")
     yield (
         "Where an object does not arrive: _FAILED_UPLOAD where that can be written, exit 3, and "
-        + _power("the machine", made, made.on_failure, f"on_upload_failure is {made.policy}")
+        + _power("the machine", plan, plan.on_failure, f"on_upload_failure is {plan.policy}")
     )
     if group:
         yield "Where the group can't be told: exit 3, and the same of the machine."
 
 
-def _power(machine: str, made: FinalizePlan, departure: Departure, otherwise: str) -> str:
+def _power(machine: str, plan: FinalizePlan, departure: Departure, otherwise: str) -> str:
     if departure.poweroff:
-        return f"{machine} would go down, by: {' '.join(made.poweroff_command)}"
+        return f"{machine} would go down, by: {' '.join(plan.poweroff_command)}"
     return f"{machine} would stay up: {otherwise}."
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from grp import getgrnam
 from pathlib import Path
 
-from dxnn_agent import settings as settings_module
+from dxnn_agent import settings_sources
 from dxnn_agent.errors import UsageError
 from dxnn_agent.settings import Settings
 
@@ -123,7 +123,7 @@ def main() -> int:
     """Prepare, and return the exit code."""
     os.umask(0o022)  # folders on the way to what the settings name are for everybody to pass
     try:
-        settings = settings_module.load({}, os.environ)
+        settings = settings_sources.load({}, os.environ)
         make_files(settings)
         tell_systemd(drop_ins(settings), UNITS)
     except UsageError as error:

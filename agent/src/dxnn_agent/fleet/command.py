@@ -38,37 +38,37 @@ def synth(
 ) -> None:
     """Write the Terraform stack of a sweep: a grid or a list of jobs."""
     try:
-        made = sweep_file.read(sweep)
-        _tell(made, None if dry_run else _written(made, output), as_json=as_json)
+        jobs = sweep_file.read(sweep)
+        _print(jobs, None if dry_run else _written(jobs, output), as_json=as_json)
     except (Exception, KeyboardInterrupt) as error:
         raise typer.Exit(int(report(error, debug=debug))) from error
 
 
-def _written(made: Sweep, output: Path) -> Path:
+def _written(jobs: Sweep, output: Path) -> Path:
     from dxnn_agent.fleet import synth
 
-    return synth.synth(made, output)
+    return synth.synth(jobs, output)
 
 
-def _tell(made: Sweep, directory: Path | None, *, as_json: bool) -> None:
+def _print(jobs: Sweep, directory: Path | None, *, as_json: bool) -> None:
     commands = [
         ["terraform", f"-chdir={directory}", verb] for verb in ("init", "apply") if directory
     ]
     if as_json:
-        told = {
-            "stack": made.name,
+        summary = {
+            "stack": jobs.name,
             "directory": directory and str(directory),
-            "variables": made.variables,
-            "jobs": made.by_id,
+            "variables": jobs.variables,
+            "jobs": jobs.by_id,
             "commands": commands,
         }
-        print(json.dumps(told, indent=4))
+        print(json.dumps(summary, indent=4))
         return
     from rich.console import Console
 
     from dxnn_agent.fleet import show
 
-    show.jobs(made, Console())
+    show.jobs(jobs, Console())
     if directory:
         print(f"\nThe stack is in {directory}. Next:")
     for command in commands:

@@ -7,16 +7,16 @@ from rich.text import Text
 from dxnn_agent.fleet.sweep import Sweep, Value, text
 
 
-def jobs(made: Sweep, console: Console) -> None:
+def jobs(sweep: Sweep, console: Console) -> None:
     """Print the jobs, one a line, with a column for each attribute that any of them has."""
-    count = len(made.jobs)
-    console.print(f"{count} job{'' if count == 1 else 's'} in stack {made.name}", highlight=False)
-    keys = list(dict.fromkeys(key for job in made.jobs for key in job.attributes))
+    count = len(sweep.jobs)
+    console.print(f"{count} job{'' if count == 1 else 's'} in stack {sweep.name}", highlight=False)
+    keys = list(dict.fromkeys(key for job in sweep.jobs for key in job.attributes))
     table = Table(box=None, pad_edge=False)
     table.add_column("job", overflow="fold")
     for key in keys:
         table.add_column(key, overflow="fold")
-    for job in made.jobs:
+    for job in sweep.jobs:
         shown = [_shown(job.attributes[key]) if key in job.attributes else "" for key in keys]
         table.add_row(*(Text(cell) for cell in (job.job_id, *shown)))
     console.print(table)

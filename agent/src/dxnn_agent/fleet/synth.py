@@ -7,7 +7,7 @@ from dxnn_agent.errors import UsageError
 from dxnn_agent.fleet.sweep import Sweep
 
 
-def synth(made: Sweep, output: Path) -> Path:
+def synth(sweep: Sweep, output: Path) -> Path:
     """Write the stack below `output` and return its directory, where `terraform` is to run.
 
     Raises UsageError where cdktf is missing or `output` can't be written.
@@ -20,14 +20,14 @@ def synth(made: Sweep, output: Path) -> Path:
     except OSError as error:
         raise UsageError(f"--output {output} can't be written: {error.strerror}") from error
     app = App(outdir=str(output))
-    stack = TerraformStack(app, made.name)
-    jobs = SpotJobs(stack, "fleet", **literal({**made.variables, "jobs": made.by_id}))
+    stack = TerraformStack(app, sweep.name)
+    jobs = SpotJobs(stack, "fleet", **literal({**sweep.variables, "jobs": sweep.by_id}))
     TerraformOutput(stack, "jobs", value=jobs.get("jobs"))
     # cdktf would write down the absolute path of a state file. Without it, Terraform keeps the
     # state in the stack's directory, and a backend.tf beside cdk.tf.json puts it elsewhere.
     stack.add_override("terraform.backend", None)
     app.synth()
-    return output / "stacks" / made.name
+    return output / "stacks" / sweep.name
 
 
 def literal(value: Any) -> Any:

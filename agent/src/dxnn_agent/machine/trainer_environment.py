@@ -32,7 +32,7 @@ _ESCAPED = re.compile(r'\\(?:(["\\`$])|\n)')
 
 
 def of(user: Owner) -> dict[str, str]:
-    """What the trainer and its checkpoint command see beside what the contract tells them.
+    """What the trainer and its checkpoint command see beside what tells of the run.
 
     Raises UsageError where the file is not root's, or can't be understood.
     """

@@ -79,21 +79,21 @@ def metadata(
     reason: str | None = None,
     added: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole metadata of a dump: the contract's keys, and whatever the trainer added."""
-    told = dict(added or dump.described)
+    """The whole metadata of a dump: the keys of docs/contract.md, and whatever the trainer added."""
+    known = dict(added or dump.described)
     usual = TRAINING_COMPLETED if dump.name.kind == COMPLETION else "manual"
     home = home_of(dump, run)
     parent = run.parent_run_id if home == run.run_id else None
-    return told | {
+    return known | {
         "kind": dump.name.kind,
         "file": dump.name.file,
         "size": dump.size,
         "sha256": sha256,
         "taken_at": timestamps.timestamp(dump.taken_at),
-        "reason": reason or _text(told.get("reason")) or usual,
+        "reason": reason or _text(known.get("reason")) or usual,
         "job_id": dump.job_id or run.job_id,
         "run_id": home,
-        "parent_run_id": dump.run_id if run.adopts else told.get("parent_run_id", parent),
+        "parent_run_id": dump.run_id if run.adopts else known.get("parent_run_id", parent),
     }
 
 

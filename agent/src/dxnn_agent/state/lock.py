@@ -1,6 +1,5 @@
 """Locks between processes of one machine, which the kernel lets go of when their holder dies."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,24 +19,26 @@ def hold(path: Path, wait_seconds: float, holder: str) -> Iterator[None]:
     Waits up to `wait_seconds` for whoever holds it, `holder` in words. Raises LockedError when the
     wait runs out and UsageError where the file can't be opened.
     """
+    lock = portalocker.Lock(
+        path,
+        mode="a",
+        timeout=wait_seconds,
+        check_interval=_TRY_AGAIN_SECONDS,
+        flags=portalocker.LOCK_EX | portalocker.LOCK_NB,
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8")
+        lock.acquire()
+    except portalocker.LockException as error:
+        raise LockedError(
+            f"{path} is held by {holder}; waited {wait_seconds:.0f} s for it"
+        ) from error
     except OSError as error:
         raise UsageError(
             f"lock {path} can't be opened ({error.strerror}): run as a user who may write it, "
             "or name another file"
         ) from error
-    with file:
-        until = time.monotonic() + wait_seconds
-        while True:
-            try:
-                portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
-                break
-            except (portalocker.AlreadyLocked, portalocker.LockException) as error:
-                if time.monotonic() >= until:
-                    raise LockedError(
-                        f"{path} is held by {holder}; waited {wait_seconds:.0f} s for it"
-                    ) from error
-                time.sleep(_TRY_AGAIN_SECONDS)
-        yield  # closing the file lets go of the lock
+    try:
+        yield
+    finally:
+        lock.release()

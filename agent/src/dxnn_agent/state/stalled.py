@@ -69,9 +69,8 @@ def _newest(settings: Settings, run: Run) -> _Content | None:
 
 
 def _sentence(silent_seconds: float, content: _Content | None) -> str:
-    said = f"no output for {silent_seconds:.0f} s"
+    silence = f"no output for {silent_seconds:.0f} s"
     if content is None:
-        return f"{said}, and no checkpoint in this run"
-    return (
-        f"{said}, and its checkpoints all the same since {timestamps.timestamp(content.taken_at)}"
-    )
+        return f"{silence}, and no checkpoint in this run"
+    since = timestamps.timestamp(content.taken_at)
+    return f"{silence}, and its checkpoints all the same since {since}"
