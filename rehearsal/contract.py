@@ -1,4 +1,4 @@
-"""The formats of docs/contract.md, written down once more so that the agent is not its own judge."""
+"""The formats of docs/contract.md, written once more: the agent is not to be its own judge."""
 
 import json
 import re

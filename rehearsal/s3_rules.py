@@ -1,4 +1,4 @@
-"""The rules of docs/contract.md about what a rehearsal left in S3; each names what speaks against it."""
+"""What docs/contract.md says of S3, as rules; each names what speaks against it."""
 
 import hashlib
 import re

@@ -79,7 +79,7 @@ def metadata(
     reason: str | None = None,
     added: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The whole metadata of a dump: the keys of docs/contract.md, and whatever the trainer added."""
+    """The whole metadata of a dump: the keys of docs/contract.md, and what the trainer added."""
     known = dict(added or dump.described)
     usual = TRAINING_COMPLETED if dump.name.kind == COMPLETION else "manual"
     home = home_of(dump, run)
