@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_FILE = "shipped.jsonl"
+_FILE = "uploaded.jsonl"
 
 
 @dataclass(frozen=True)
