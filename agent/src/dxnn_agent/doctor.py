@@ -1,14 +1,13 @@
 """doctor: whether this machine has what a training job needs, before there is one."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dxnn_agent import owner, trainer
+from dxnn_agent import erlang, owner, trainer
 from dxnn_agent.errors import AgentError, UsageError
 from dxnn_agent.settings import Settings
 
@@ -72,9 +71,7 @@ def _checkpoints(settings: Settings) -> str:
     if settings.checkpoint_command:
         command, directory = settings.checkpoint_command, settings.trainer_directory
         return trainer.program(command, directory, "checkpoint_command")
-    found = shutil.which("erl_call")
-    if found is None:
-        raise UsageError("erl_call is missing: it is in Debian's package erlang-base")
+    found = erlang.erl_call()
     release = "io:put_chars(erlang:system_info(otp_release)), halt()."
     _said(["erl", "-noinput", "-eval", "ok = application:load(mnesia), halt()."], "mnesia")
     return f"{found}, OTP {_said(['erl', '-noinput', '-eval', release], 'erl')}"

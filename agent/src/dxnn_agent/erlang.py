@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dxnn_agent import hand_over, trainer_environment
 from dxnn_agent.errors import CheckpointError, CheckpointTimeoutError, UsageError
 from dxnn_agent.owner import Owner
 from dxnn_agent.settings import Settings
@@ -61,19 +62,26 @@ _CHECKED_WITHIN_SECONDS = 900
 def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner) -> dict[str, Any]:
     """Have mnesia write a consistent dump to `path` and return what the node says of itself.
 
-    Asks as the trainer's user, who alone can read the cookie. Raises CheckpointError where there is
-    no such node or mnesia refuses, CheckpointTimeoutError where it takes longer than `seconds`.
+    Asks as the trainer's user, who alone can read the cookie, and in his environment. Raises
+    CheckpointError where there is no such node or mnesia refuses, CheckpointTimeoutError where it
+    takes longer than `seconds`, UsageError where there is no erl_call, or no telling what that
+    environment is.
     """
     arguments = ["-name", node, "-timeout", str(max(1, round(seconds)))]
     arguments += ["-R", "-e", "-fetch_stdout", "-no_result_term"]
     milliseconds = max(0, round((seconds - _ANSWERED_WITHIN_SECONDS) * 1000))
     expressions = _BACKUP % ([ord(letter) for letter in str(path)], milliseconds)
-    with _home_with(cookie_file) as home:
+    # Erlang's own variables, such as ERL_EPMD_PORT, say where the node is found.
+    program = erl_call()
+    own = trainer_environment.of(user)
+    with (
+        _home_with(cookie_file) as home,
+        hand_over.to(user, [program, *arguments], own | {"HOME": str(home)}) as given,
+    ):
         try:
             done = subprocess.run(
-                user.command("erl_call", arguments),
+                **given,
                 input=expressions,
-                env=os.environ | user.environment | {"HOME": str(home)},
                 capture_output=True,
                 text=True,
                 check=False,
@@ -84,10 +92,7 @@ def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner
                 f"Erlang node {node} did not finish its dump in {seconds:.0f} s"
             ) from error
         except OSError as error:
-            raise CheckpointError(
-                f"erl_call can't be run ({error.strerror}): install Erlang, or set "
-                "checkpoint_command"
-            ) from error
+            raise CheckpointError(f"{program} can't be run: {error.strerror}") from error
     try:
         answer = json.loads(done.stdout)
     except ValueError as error:
@@ -96,6 +101,17 @@ def backup(node: str, cookie_file: Path, path: Path, seconds: float, user: Owner
     if "error" in answer:
         raise CheckpointError(f"mnesia of {node} gave no dump: {answer['error']}")
     return dict(answer)
+
+
+def erl_call() -> str:
+    """Find the program that talks to a node. Raises UsageError where there is none."""
+    found = shutil.which("erl_call", path=trainer_environment.path())
+    if found is None:
+        raise UsageError(
+            "erl_call is missing: it is in Debian's package erlang-base; another trainer than "
+            "Erlang's needs checkpoint_command"
+        )
+    return found
 
 
 def why_no_trainer_starts_from(dump: Path, settings: Settings, *, checked: bool) -> str | None:

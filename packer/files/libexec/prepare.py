@@ -1,10 +1,12 @@
 #!/opt/dxnn-agent/bin/python
 """Prepares the machine for the job that its settings name: the first unit, and the only root's.
 
-Makes directories, log, lock and Erlang's cookie with their owners, and tells systemd by drop-ins
-what it has to know of the settings. Wrong settings are one sentence and exit code 2, as everywhere.
+Makes directories, log, lock, Erlang's cookie and the trainer's environment with their owners, and
+tells systemd by drop-ins what it has to know of the settings. Wrong settings are one sentence and
+exit code 2, as everywhere.
 """
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -15,6 +17,7 @@ from grp import getgrnam
 from pathlib import Path
 
 from dxnn_agent import settings as settings_module
+from dxnn_agent import trainer_environment
 from dxnn_agent.errors import UsageError
 from dxnn_agent.settings import Settings
 
@@ -84,6 +87,7 @@ def make_files(settings: Settings) -> None:
     # Root's own: in a directory that anybody may write to, nobody opens another user's file.
     _file(settings.lock_file, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o660)
     _cookie(settings.erlang_cookie_file, trainer)
+    _environment(trainer_environment.FILE)
 
 
 def _directory(path: Path, owner: int, group: int, mode: int) -> None:
@@ -117,6 +121,17 @@ def _cookie(path: Path, owner: int) -> None:
         os.fsync(descriptor)
         os.fchown(descriptor, owner, -1)
     temporary.rename(path)
+
+
+def _environment(path: Path) -> None:
+    """See that there is one, be it empty: without it the trainer would inherit the agent's.
+
+    It may hold secrets: root makes it, the agent reads it, and nobody else does. Raises UsageError
+    where it can't be understood.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        trainer_environment.read(path)
+    _file(path, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o640)
 
 
 def main() -> int:
