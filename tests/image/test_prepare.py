@@ -1,12 +1,16 @@
-"""What the first unit tells systemd of the settings."""
+"""What the first unit tells systemd of the settings, and the trainer's environment."""
 
+import grp
 import importlib.util
+import os
+import stat
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from dxnn_agent.errors import UsageError
 from dxnn_agent.settings import Settings, load
 from tests.image.places import FILES, UNITS
 
@@ -71,3 +75,50 @@ def test_files_follow_the_settings(
     assert "Condition" not in timer.read_text(encoding="utf-8")
     assert not service.exists()
     assert ran == [["systemctl", "daemon-reload"]] * 2
+
+
+@pytest.fixture
+def readable_by_its_group(prepare: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take this user's group for the agent's, which is there on the image only."""
+    own = grp.getgrgid(os.getegid())
+    monkeypatch.setattr(prepare, "getgrnam", {"dxnn-agent": own}.__getitem__)
+
+
+@pytest.mark.usefixtures("readable_by_its_group")
+def test_there_is_always_an_environment_of_the_trainers_own(
+    prepare: ModuleType, tmp_path: Path
+) -> None:
+    """Without the file the trainer would inherit the agent's."""
+    file = tmp_path / "trainer.env"
+    prepare.keep_environment(file)
+    assert file.read_bytes() == b""
+    assert stat.filemode(file.stat().st_mode) == "-rw-r-----"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the file has to be root's")
+@pytest.mark.usefixtures("readable_by_its_group")
+def test_what_cloud_init_wrote_is_kept_and_given_to_the_agent(
+    prepare: ModuleType, tmp_path: Path
+) -> None:
+    file = tmp_path / "trainer.env"
+    file.touch(0o600)
+    file.write_text('XOR_SEED="7"\n')
+    prepare.keep_environment(file)
+    assert file.read_text() == 'XOR_SEED="7"\n'
+    assert stat.filemode(file.stat().st_mode) == "-rw-r-----"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the file has to be root's")
+@pytest.mark.usefixtures("readable_by_its_group")
+@pytest.mark.parametrize(
+    ("owner", "text", "why"),
+    [(0, "XOR_SEED: 7\n", "line 1"), (65534, "", "root's")],
+)
+def test_an_environment_that_is_none_is_refused(
+    prepare: ModuleType, tmp_path: Path, owner: int, text: str, why: str
+) -> None:
+    file = tmp_path / "trainer.env"
+    file.write_text(text)
+    os.chown(file, owner, owner)
+    with pytest.raises(UsageError, match=why):
+        prepare.keep_environment(file)

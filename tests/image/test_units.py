@@ -64,6 +64,11 @@ def test_the_agent_is_never_root(name: str) -> None:
     assert unit(f"dxnn-{name}.service")["User"] == ["dxnn-agent"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_trainers_environment_is_no_units(name: str) -> None:
+    assert "EnvironmentFile" not in unit(name)
+
+
 def test_doctor_knows_the_units() -> None:
     assert set(doctor.UNITS) == set(AGENTS)
 

@@ -87,7 +87,18 @@ def make_files(settings: Settings) -> None:
     # Root's own: in a directory that anybody may write to, nobody opens another user's file.
     _file(settings.lock_file, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o660)
     _cookie(settings.erlang_cookie_file, trainer)
-    _environment(trainer_environment.FILE)
+    keep_environment(trainer_environment.FILE)
+
+
+def keep_environment(path: Path) -> None:
+    """See that there is one, be it empty: without it the trainer would inherit the agent's.
+
+    It may hold secrets: root makes it, the agent reads it, and nobody else does. Raises UsageError
+    where it can't be understood.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        trainer_environment.read(path)
+    _file(path, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o640)
 
 
 def _directory(path: Path, owner: int, group: int, mode: int) -> None:
@@ -121,17 +132,6 @@ def _cookie(path: Path, owner: int) -> None:
         os.fsync(descriptor)
         os.fchown(descriptor, owner, -1)
     temporary.rename(path)
-
-
-def _environment(path: Path) -> None:
-    """See that there is one, be it empty: without it the trainer would inherit the agent's.
-
-    It may hold secrets: root makes it, the agent reads it, and nobody else does. Raises UsageError
-    where it can't be understood.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        trainer_environment.read(path)
-    _file(path, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o640)
 
 
 def main() -> int:
