@@ -54,11 +54,13 @@ test: test-erlang test-python test-machines ## Pass all the tests
 test-erlang: setup
 	$(MAKE) --directory erlang test
 
-test-python: setup system-tests .venv/checkov/made
-	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines
+# make test-python TESTS=tests/unit
+test-python: setup system-tests .venv/checkov/made ## Pass those that need no machine, or those of TESTS
+	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines $(TESTS)
 
-test-machines: setup system-tests ## Pass those on machines that boot; they need root
-	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 3 --dist loadfile tests/machines
+# make test-machines TESTS=tests/machines/test_bake.py
+test-machines: setup system-tests ## Pass those on machines that boot, or of them TESTS; they need root
+	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 3 --dist loadfile $(or $(TESTS),tests/machines)
 
 lint: .venv/made ## Check style and types
 	.venv/bin/ruff check .

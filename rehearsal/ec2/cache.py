@@ -7,7 +7,7 @@ from pathlib import Path
 
 KEPT_SECONDS = 14 * 86400
 
-_KINDS = ("base-*", "packages-*", "image-*")
+_KINDS = ("base-*", "packages-*", "image-*", "system-*")
 
 
 def used(directory: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dxnn_agent.commands import doctor
+from dxnn_agent.machine import systemd
 from tests.image.places import UNITS
 
 SERVICES = sorted(path.name for path in UNITS.glob("dxnn-*.service"))
@@ -64,8 +64,13 @@ def test_the_agent_is_never_root(name: str) -> None:
     assert unit(f"dxnn-{name}.service")["User"] == ["dxnn-agent"]
 
 
-def test_doctor_knows_the_units() -> None:
-    assert set(doctor.UNITS) == set(AGENTS)
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_trainers_environment_is_no_units(name: str) -> None:
+    assert "EnvironmentFile" not in unit(name)
+
+
+def test_the_agent_knows_its_units() -> None:
+    assert set(systemd.UNITS) == set(AGENTS)
 
 
 def test_no_trainer_before_restore_has_answered() -> None:

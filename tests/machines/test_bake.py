@@ -10,6 +10,8 @@ def test_the_baked_image_boots_with_the_agent(region: Region, image: str) -> Non
     wait_until(lambda: answers(machine), "systemd")
     assert output(machine, "dxnn-agent", "--version").startswith("dxnn-agent ")
     assert output(machine, "systemctl", "is-enabled", "dxnn-run.service") == "enabled"
+    environment = "/etc/dxnn/trainer.env"
+    assert output(machine, "stat", "-c", "%U:%G %a %s", environment) == "root:dxnn-agent 640 0"
 
 
 def test_the_image_holds_no_identity(region: Region, image: str) -> None:

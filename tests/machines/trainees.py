@@ -85,11 +85,16 @@ class Trainee:
         """What systemd itself has said so far."""
         return [one.text for one in self._journal("_PID=1")]
 
-    def _journal(self, match: str) -> list[Said]:
+    @property
+    def everything(self) -> list[str]:
+        """What the whole machine has said so far."""
+        return [one.text for one in self._journal()]
+
+    def _journal(self, *matches: str) -> list[Said]:
         told = subprocess.run(
             [
                 *("journalctl", f"--directory={self.machine.written(JOURNAL)}", "--quiet"),
-                *("--output=json", "--output-fields=MESSAGE", match),
+                *("--output=json", "--output-fields=MESSAGE", *matches),
             ],
             check=False,
             stdin=subprocess.DEVNULL,

@@ -58,8 +58,7 @@ class CommandWithSettings(TyperCommand):
 def with_settings(command: Command) -> Callable[..., None]:
     """Give a command an option for every setting, `--config` and `--debug`.
 
-    The command gets the Context of the checked settings as its first argument and returns an exit
-    code.
+    The command gets the checked Settings as its first argument and returns an exit code.
     """
     own = list(inspect.signature(command).parameters.values())[1:]
     added = [_option(key, field) for key, field in Settings.model_fields.items()]
@@ -72,7 +71,7 @@ def with_settings(command: Command) -> Callable[..., None]:
         options = {parameter.name: given.pop(parameter.name) for parameter in added}
         chosen = {key: value for key, value in options.items() if value is not None}
         try:
-            code = command(_context(settings_sources.load(chosen, os.environ, config)), **given)
+            code = command(settings_sources.load(chosen, os.environ, config), **given)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no traceback escapes
             code = report(error, debug=debug)
         raise typer.Exit(int(code))
@@ -80,6 +79,16 @@ def with_settings(command: Command) -> Callable[..., None]:
     wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapper
+
+
+def with_context(command: Command) -> Callable[..., None]:
+    """Give a command what `with_settings` does, and as its first argument their Context."""
+
+    @functools.wraps(command)
+    def in_context(settings: Settings, **given: Any) -> ExitCode:
+        return command(_context(settings), **given)
+
+    return with_settings(in_context)
 
 
 def _context(settings: Settings) -> "Context":
@@ -173,7 +182,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 @app.command(
     cls=CommandWithSettings, epilog="Example: dxnn-agent run --config /etc/dxnn/agent.toml"
 )
-@with_settings
+@with_context
 def run(context: "Context", *, allow_fresh: AllowFresh = False) -> ExitCode:
     """Train: restore if nobody has, start the trainer, wait for it, and finalize."""
     from dxnn_agent.commands import run as command
@@ -183,7 +192,7 @@ def run(context: "Context", *, allow_fresh: AllowFresh = False) -> ExitCode:
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent watch --poll-interval-seconds 5")
-@with_settings
+@with_context
 def watch(context: "Context") -> ExitCode:
     """Watch for EC2's notice; then checkpoint, stop the trainer and finalize."""
     from dxnn_agent.commands import watch as command
@@ -200,7 +209,7 @@ def watch(context: "Context") -> ExitCode:
     epilog="Examples: dxnn-agent finalize --dry-run; "
     "COMPLETION_STATUS=interrupted EXIT_CODE=143 dxnn-agent finalize",
 )
-@with_settings
+@with_context
 def finalize(
     context: "Context",
     *,
@@ -261,7 +270,7 @@ def finalize(
 @app.command(
     cls=CommandWithSettings, epilog="Example: dxnn-agent checkpoint --reason before-an-experiment"
 )
-@with_settings
+@with_context
 def checkpoint(
     context: "Context",
     *,
@@ -278,7 +287,7 @@ def checkpoint(
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent restore --job-id xor")
-@with_settings
+@with_context
 def restore(
     context: "Context", *, allow_fresh: AllowFresh = False, as_json: AsJson = False
 ) -> ExitCode:
@@ -296,7 +305,7 @@ def restore(
 
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent stop")
-@with_settings
+@with_context
 def stop(context: "Context") -> ExitCode:
     """Checkpoint, stop the trainer and finalize, for a machine that goes down without a notice."""
     from dxnn_agent.commands import stop as command
@@ -307,11 +316,11 @@ def stop(context: "Context") -> ExitCode:
 
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent doctor --json")
 @with_settings
-def doctor(context: "Context", *, as_json: AsJson = False) -> ExitCode:
+def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
     """Check that this machine has what a training job needs; exit 2 where it has not."""
     from dxnn_agent.commands import doctor as command
 
-    findings = command.examine(context.settings)
+    findings = command.examine(settings)
     if as_json:
         print(json.dumps([finding.content() for finding in findings], indent=4))
     else:
@@ -321,6 +330,15 @@ def doctor(context: "Context", *, as_json: AsJson = False) -> ExitCode:
 
         show.findings(findings, Console())
     return ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.USAGE
+
+
+@app.command(cls=CommandWithSettings, epilog="Example: sudo dxnn-agent prepare")
+@with_settings
+def prepare(settings: Settings) -> ExitCode:
+    """Make a machine's folders, files and units ready for its job; the image's first unit."""
+    from dxnn_agent.commands import prepare as command
+
+    return command.prepare(settings)
 
 
 app.add_typer(fleet, name="fleet")

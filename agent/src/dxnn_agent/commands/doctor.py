@@ -7,10 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dxnn_agent.errors import AgentError, UsageError
-from dxnn_agent.machine import programs, trainer, trainer_process, trainer_user
+from dxnn_agent.machine import programs, systemd, trainer, trainer_process, trainer_user
 from dxnn_agent.settings import Settings
-
-UNITS = ("restore", "run", "watch", "checkpoint", "finalize")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def _user(settings: Settings) -> str:
 
 
 def _units(_: Settings) -> str:
-    for name in UNITS:
+    for name in systemd.UNITS:
         programs.output(
             ["systemctl", "cat", f"dxnn-{name}.service"], f"dxnn-{name}.service is not installed"
         )
@@ -76,7 +74,7 @@ def _units(_: Settings) -> str:
         programs.output(
             ["systemctl", "is-enabled", f"dxnn-{name}.service"], f"dxnn-{name} is not enabled"
         )
-    return ", ".join(f"dxnn-{name}" for name in UNITS)
+    return ", ".join(f"dxnn-{name}" for name in systemd.UNITS)
 
 
 def _writable_directory(path: Path) -> str:

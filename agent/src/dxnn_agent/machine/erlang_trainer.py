@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dxnn_agent.errors import CheckpointError, CheckpointTimeoutError, UsageError
-from dxnn_agent.machine import programs, trainer_user
+from dxnn_agent.machine import hand_over, programs, trainer_environment, trainer_user
 from dxnn_agent.settings import Settings
 
 _COOKIE_NAME = ".erlang.cookie"
@@ -78,8 +78,9 @@ class ErlangTrainer:
     def dump(self, path: Path, seconds: float, _variables: Mapping[str, str]) -> Mapping[str, Any]:
         """Have mnesia write a consistent dump, and give what the node says of it and of itself.
 
-        Asks as the trainer's user, who alone can read the cookie. Raises CheckpointError where
-        there is no such node or mnesia refuses, or CheckpointTimeoutError.
+        Asks as the trainer's user, who alone can read the cookie, and in that user's environment.
+        Raises CheckpointError where there is no such node or mnesia refuses,
+        CheckpointTimeoutError, or UsageError where there is no erl_call.
         """
         node = self._settings.erlang_node
         milliseconds = max(0, round((seconds - _ANSWERED_WITHIN_SECONDS) * 1000))
@@ -98,14 +99,19 @@ class ErlangTrainer:
     def _ask(self, expressions: str, seconds: float) -> "subprocess.CompletedProcess[str]":
         node = self._settings.erlang_node
         user = trainer_user.of(self._settings.trainer_directory)
+        program = erl_call()
         arguments = ["-name", node, "-timeout", str(max(1, round(seconds)))]
         arguments += ["-R", "-e", "-fetch_stdout", "-no_result_term"]
-        with _home_with(self._settings.erlang_cookie_file) as home:
+        # Erlang's own variables, such as ERL_EPMD_PORT, say where the node is found.
+        environment = trainer_environment.of(user)
+        with (
+            _home_with(self._settings.erlang_cookie_file) as home,
+            hand_over.to(user, [program, *arguments], environment | {"HOME": str(home)}) as command,
+        ):
             try:
                 return subprocess.run(
-                    user.command("erl_call", arguments),
+                    **command,
                     input=expressions,
-                    env=os.environ | user.environment | {"HOME": str(home)},
                     capture_output=True,
                     text=True,
                     check=False,
@@ -116,10 +122,7 @@ class ErlangTrainer:
                     f"Erlang node {node} did not finish its dump in {seconds:.0f} s"
                 ) from error
             except OSError as error:
-                raise CheckpointError(
-                    f"erl_call can't be run ({error.strerror}): install Erlang, or set "
-                    "checkpoint_command"
-                ) from error
+                raise CheckpointError(f"{program} can't be run: {error.strerror}") from error
 
     def why_unfit(self, dump: Path, described: Mapping[str, Any]) -> str | None:
         """Say why the trainer that lies here could not start from a dump of mnesia.
@@ -163,9 +166,7 @@ class ErlangTrainer:
 
     def found(self) -> str:
         """Where `erl_call` is, and of which release. Raises UsageError where it is missing."""
-        program = shutil.which("erl_call")
-        if program is None:
-            raise UsageError("erl_call is missing: it is in Debian's package erlang-base")
+        program = erl_call()
         release = "io:put_chars(erlang:system_info(otp_release)), halt()."
         programs.output(
             ["erl", "-noinput", "-eval", "ok = application:load(mnesia), halt()."], "mnesia"
@@ -173,19 +174,38 @@ class ErlangTrainer:
         return f"{program}, OTP {programs.output(['erl', '-noinput', '-eval', release], 'erl')}"
 
 
-def make_cookie(cookie_file: Path) -> None:
-    """Make this machine's cookie, readable by its owner only, unless there is one."""
+def erl_call() -> str:
+    """Find the program that talks to a node. Raises UsageError where there is none."""
+    program = shutil.which("erl_call", path=trainer_environment.path())
+    if program is None:
+        raise UsageError(
+            "erl_call is missing: it is in Debian's package erlang-base; another trainer than "
+            "Erlang's needs checkpoint_command"
+        )
+    return program
+
+
+def make_cookie(cookie_file: Path, owner: int = -1) -> None:
+    """Make this machine's cookie, for its owner only, unless there is one; whole or not at all.
+
+    `owner` is the trainer's user id, where whoever makes it is another. Raises UsageError.
+    """
+    if cookie_file.exists():
+        return
+    temporary = cookie_file.with_name(f"{cookie_file.name}.{os.getpid()}.tmp")
     try:
         cookie_file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(cookie_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-    except FileExistsError:
-        return
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(descriptor)
+            os.fchown(descriptor, owner, -1)
+        temporary.rename(cookie_file)
     except OSError as error:
         raise UsageError(
             f"erlang_cookie_file {cookie_file} can't be made: {error.strerror}"
         ) from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
 
 
 @contextmanager

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+# The agent's, as dxnn-….service; each writes where the settings say.
+UNITS = ("restore", "run", "watch", "checkpoint", "finalize")
+
 _BEAT_SECONDS = 10.0
 
 

@@ -1,12 +1,10 @@
 """The trainer's process: started, signalled and recognised again by its process group."""
 
-import json
 import os
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from dxnn_agent.errors import AgentError, NoProgramError
-from dxnn_agent.machine import trainer_environment, trainer_user
+from dxnn_agent.machine import hand_over, trainer_environment, trainer_user
 from dxnn_agent.machine.trainer_user import Owner
 from dxnn_agent.settings import Settings
 
 _LOOK_AGAIN_SECONDS = 0.05
-
-# Becomes a program whose environment it reads from a descriptor.
-_HAND_OVER = """\
-import json, os, sys
-with open(int(sys.argv[1]), encoding="ascii") as file:
-    environment = json.load(file)
-try:
-    os.execve(sys.argv[2], sys.argv[2:], environment)
-except OSError as error:
-    print(f"{sys.argv[2]}: {error.strerror}", file=sys.stderr)
-    sys.exit(126)
-"""
 
 
 @dataclass(frozen=True)
@@ -91,42 +77,16 @@ def launch(
     output: int | IO[bytes],
 ) -> subprocess.Popen[bytes]:
     """Start a program as a user, in a process group of its own, with all that it prints in one."""
-    handed_over: tuple[int, ...] = ()
-    surroundings = seen
-    if user.setpriv:
-        # Until it is the user's, the process has the agent's rights: what stands in there, such as
-        # a library to be loaded, must not reach it sooner. Nor does it stand in the command line,
-        # which everybody can read.
-        descriptor = os.memfd_create("environment")
-        with os.fdopen(os.dup(descriptor), "w", encoding="ascii") as file:
-            json.dump(dict(seen), file)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        handed_over = (descriptor,)
-        surroundings = trainer_environment.BASE
-        becomes = ["-I", "-S", "-c", _HAND_OVER, str(descriptor)]
-        command = user.command(_python(), [*becomes, *command])
-    try:
+    with hand_over.to(user, command, seen) as handed_over:
         return subprocess.Popen(
-            command,
+            **handed_over,
             cwd=directory,
-            env=surroundings,
             bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
-            pass_fds=handed_over,
         )
-    finally:
-        for descriptor in handed_over:
-            os.close(descriptor)
-
-
-def _python() -> str:
-    """Return an interpreter that any user may run: the agent's own may lie in somebody's home."""
-    own, debians = Path(sys.executable).resolve(), Path("/usr/bin/python3")
-    anybodys = all(path.stat().st_mode & 0o001 for path in (own, *own.parents))
-    return str(own if anybodys or not debians.exists() else debians)
 
 
 def exits_within(process: subprocess.Popen[bytes], seconds: float | None) -> bool:

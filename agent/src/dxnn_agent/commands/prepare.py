@@ -1,26 +1,34 @@
-#!/opt/dxnn-agent/bin/python
-"""Prepares the machine for the job that its settings name: the first unit, and the only root's.
+"""prepare: makes the machine ready for the job that its settings name, as root, once a boot.
 
-Makes directories, log, lock and Erlang's cookie with their owners, and tells systemd by drop-ins
-what it has to know of the settings. Wrong settings are one sentence and exit code 2, as everywhere.
+Makes directories, log, lock, Erlang's cookie and the trainer's environment with their owners, and
+tells systemd by drop-ins what it has to know of the settings.
 """
 
+import contextlib
 import os
 import pwd
-import secrets
 import subprocess
-import sys
 from collections.abc import Mapping
 from grp import getgrnam
 from pathlib import Path
 
-from dxnn_agent import settings_sources
-from dxnn_agent.errors import UsageError
+from dxnn_agent.errors import AgentError, ExitCode, UsageError
+from dxnn_agent.machine import erlang_trainer, systemd, trainer_environment
 from dxnn_agent.settings import Settings
 
-UNITS = Path("/run/systemd/system")
-_WRITING = ("restore", "run", "watch", "checkpoint", "finalize")
+RUNTIME_UNITS = Path("/run/systemd/system")
 _NEVER = "[Unit]\nConditionPathExists=!/\n"
+
+
+def prepare(settings: Settings) -> ExitCode:
+    """Prepare this machine. Raises UsageError, or AgentError where something can't be made."""
+    os.umask(0o022)  # folders on the way to what the settings name are for everybody to pass
+    try:
+        make_files(settings)
+        tell_systemd(drop_ins(settings), RUNTIME_UNITS)
+    except (OSError, KeyError, subprocess.CalledProcessError) as error:
+        raise AgentError(f"the machine can't be prepared: {error}") from error
+    return ExitCode.DONE
 
 
 def drop_ins(settings: Settings) -> Mapping[str, str | None]:
@@ -43,7 +51,7 @@ def drop_ins(settings: Settings) -> Mapping[str, str | None]:
         "dxnn-run.service.d/settings.conf": f"[Service]\nSyslogIdentifier={name}\n"
         if name
         else None,
-        **{f"dxnn-{unit}.service.d/paths.conf": f"[Service]\n{paths}" for unit in _WRITING},
+        **{f"dxnn-{unit}.service.d/paths.conf": f"[Service]\n{paths}" for unit in systemd.UNITS},
     }
 
 
@@ -83,7 +91,19 @@ def make_files(settings: Settings) -> None:
     _file(settings.log_file, agent, getgrnam("adm").gr_gid, 0o640)
     # Root's own: in a directory that anybody may write to, nobody opens another user's file.
     _file(settings.lock_file, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o660)
-    _cookie(settings.erlang_cookie_file, trainer)
+    erlang_trainer.make_cookie(settings.erlang_cookie_file, trainer)
+    keep_environment(trainer_environment.FILE)
+
+
+def keep_environment(path: Path) -> None:
+    """See that there is one, be it empty: without it the trainer would inherit the agent's.
+
+    It may hold secrets: root makes it, the agent reads it, and nobody else does. Raises UsageError
+    where it can't be understood.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        trainer_environment.read(path)
+    _file(path, os.geteuid(), getgrnam("dxnn-agent").gr_gid, 0o640)
 
 
 def _directory(path: Path, owner: int, group: int, mode: int) -> None:
@@ -102,38 +122,3 @@ def _own(descriptor: int, owner: int, group: int, mode: int) -> None:
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
-
-
-def _cookie(path: Path, owner: int) -> None:
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(descriptor)
-        os.fchown(descriptor, owner, -1)
-    temporary.rename(path)
-
-
-def main() -> int:
-    """Prepare, and return the exit code."""
-    os.umask(0o022)  # folders on the way to what the settings name are for everybody to pass
-    try:
-        settings = settings_sources.load({}, os.environ)
-        make_files(settings)
-        tell_systemd(drop_ins(settings), UNITS)
-    except UsageError as error:
-        print(f"dxnn-agent: {error}", file=sys.stderr)
-        return int(error.exit_code)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"dxnn-agent: the machine can't be prepared: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
