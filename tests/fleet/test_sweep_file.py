@@ -11,7 +11,7 @@ from tests.fleet.sweeps import GRID, LIST, SOURCE, parse
 
 HEAD = 'name = "s"\nvariables.s3_bucket = "trainings"\n'
 GOOD = "grid.checkpoint_keep = [1]\n"
-SIGNS = "should be letters, digits, dots, dashes and underscores, no sign first"
+SIGNS = "should be letters and digits, and after the first also dots, dashes and underscores"
 
 WRONG: list[tuple[str, str]] = [
     # Keys

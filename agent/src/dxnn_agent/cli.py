@@ -184,7 +184,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 )
 @with_context
 def run(context: "Context", *, allow_fresh: AllowFresh = False) -> ExitCode:
-    """Train: restore if nobody has, start the trainer, wait for it, and finalize."""
+    """Restore if needed, train, wait for the trainer, and finalize."""
     from dxnn_agent.commands import run as command
 
     context.log.open()
@@ -194,7 +194,7 @@ def run(context: "Context", *, allow_fresh: AllowFresh = False) -> ExitCode:
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent watch --poll-interval-seconds 5")
 @with_context
 def watch(context: "Context") -> ExitCode:
-    """Watch for EC2's notice; then checkpoint, stop the trainer and finalize."""
+    """Wait for EC2's notice, then save the run and finalize it."""
     from dxnn_agent.commands import watch as command
 
     if not context.settings.spot_enabled:
@@ -230,16 +230,18 @@ def finalize(
         typer.Option(help="The trainer's exit code.", envvar="EXIT_CODE", metavar="NUMBER"),
     ] = None,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for another finalization.", min=0)
+        float,
+        typer.Option(help="How long to wait for another finalization.", min=0, metavar="SECONDS"),
     ] = 900,
     pending: Annotated[
         bool,
         typer.Option(
-            "--pending", help="Only where a finalization failed or was cut off; a timer says this."
+            "--pending",
+            help="Finalize only a run whose finalization failed or was cut off; for a timer.",
         ),
     ] = False,
 ) -> ExitCode:
-    """Upload what is missing, write `_SUCCESS`, and power the machine off; once."""
+    """Upload what is missing, write _SUCCESS, and power off; once."""
     from dxnn_agent.commands import finalize as command
     from dxnn_agent.state import outcome
 
@@ -274,7 +276,9 @@ def finalize(
 def checkpoint(
     context: "Context",
     *,
-    reason: Annotated[str, typer.Option(help="Why, for the checkpoint's metadata.")] = "manual",
+    reason: Annotated[
+        str, typer.Option(help="Why, for the checkpoint's metadata.", metavar="TEXT")
+    ] = "manual",
     as_json: AsJson = False,
 ) -> ExitCode:
     """Take a consistent checkpoint now and ship it to S3."""
@@ -291,7 +295,7 @@ def checkpoint(
 def restore(
     context: "Context", *, allow_fresh: AllowFresh = False, as_json: AsJson = False
 ) -> ExitCode:
-    """Fetch the job's newest checkpoint that verifies, across all its runs."""
+    """Fetch the newest verified checkpoint of the job."""
     from dxnn_agent.commands import restore as command
 
     context.log.open()
@@ -307,7 +311,7 @@ def restore(
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent stop")
 @with_context
 def stop(context: "Context") -> ExitCode:
-    """Checkpoint, stop the trainer and finalize, for a machine that goes down without a notice."""
+    """Save the run and finalize it now, as watch does at a notice."""
     from dxnn_agent.commands import stop as command
 
     context.log.open()
@@ -317,7 +321,7 @@ def stop(context: "Context") -> ExitCode:
 @app.command(cls=CommandWithSettings, epilog="Example: dxnn-agent doctor --json")
 @with_settings
 def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
-    """Check that this machine has what a training job needs; exit 2 where it has not."""
+    """Check that this machine can train; exit 2 if it can't."""
     from dxnn_agent.commands import doctor as command
 
     findings = command.examine(settings)
@@ -335,7 +339,7 @@ def doctor(settings: Settings, *, as_json: AsJson = False) -> ExitCode:
 @app.command(cls=CommandWithSettings, epilog="Example: sudo dxnn-agent prepare")
 @with_settings
 def prepare(settings: Settings) -> ExitCode:
-    """Make a machine's folders, files and units ready for its job; the image's first unit."""
+    """Make folders, files and units ready for the job, as root."""
     from dxnn_agent.commands import prepare as command
 
     return command.prepare(settings)

@@ -55,7 +55,7 @@ def _adapter(key: str) -> TypeAdapter[object]:
 def wrong_name(name: str) -> str | None:
     """Say what is wrong with the name of a variable in the trainer's environment."""
     if not _ENVIRONMENT_NAME.fullmatch(name):
-        return "a variable's name should be letters, digits and underscores, not a digit first"
+        return "a variable's name should be letters, digits and underscores, not beginning with a digit"
     if name.startswith("DXNN_"):
         return "names that begin with DXNN_ are the agent's own"
     return None
@@ -73,7 +73,7 @@ def wrong_text(value: object) -> str | None:
 def wrong_id(job_id: str, name: str) -> str | None:
     """Say what is wrong with a job's id, given what the names of all resources begin with."""
     if not ID.fullmatch(job_id):
-        return "should be letters, digits, dots, dashes and underscores, no sign first"
+        return "should be letters and digits, and after the first also dots, dashes and underscores"
     full = f"{name}-{job_id}"
     if len(full) > LONGEST_NAME:
         return (

@@ -15,7 +15,7 @@ _CAP_SETUID = 7  # capabilities(7), as /proc/self/status numbers them
 
 @dataclass(frozen=True)
 class Owner:
-    """Whom a command runs as: `setpriv` is empty where the agent may not, or is him already."""
+    """Whom a command runs as; `setpriv` is empty where the agent stays the user that it is."""
 
     setpriv: Sequence[str] = ()
     environment: dict[str, str] = field(default_factory=dict)
