@@ -96,8 +96,7 @@ class _Reading:
             return ""
         name = content["name"]
         right = isinstance(name, str) and values.ID.fullmatch(name)
-        reason = "should be letters, digits, dots, dashes and underscores, no sign first"
-        self.check("name", name, None if right else reason)
+        self.check("name", name, None if right else values.ID_RULE)
         return str(name)
 
     def variables(self, table: Mapping[str, Any]) -> dict[str, Value]:
@@ -207,7 +206,7 @@ class _Reading:
             return self.range_values(where, given)
         right = isinstance(given, list) and given
         reason = "should be a list of values, not empty, or { from = 1, to = 9 }"
-        if not self.check(where, given, None if right else reason):
+        if not self.check(where, given, None if right else values.ID_RULE):
             return ()
         return tuple(cast(list[Value], given))
 

@@ -21,6 +21,7 @@ DEFAULT_NAME = "dxnn"
 LONGEST_NAME = 64
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+ID_RULE = "should be letters and digits, and after the first also dots, dashes and underscores"
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -55,7 +56,7 @@ def _adapter(key: str) -> TypeAdapter[object]:
 def wrong_name(name: str) -> str | None:
     """Say what is wrong with the name of a variable in the trainer's environment."""
     if not _ENVIRONMENT_NAME.fullmatch(name):
-        return "a variable's name should be letters, digits and underscores, not beginning with a digit"
+        return "should be letters, digits and underscores, and not begin with a digit"
     if name.startswith("DXNN_"):
         return "names that begin with DXNN_ are the agent's own"
     return None
@@ -73,7 +74,7 @@ def wrong_text(value: object) -> str | None:
 def wrong_id(job_id: str, name: str) -> str | None:
     """Say what is wrong with a job's id, given what the names of all resources begin with."""
     if not ID.fullmatch(job_id):
-        return "should be letters and digits, and after the first also dots, dashes and underscores"
+        return ID_RULE
     full = f"{name}-{job_id}"
     if len(full) > LONGEST_NAME:
         return (
