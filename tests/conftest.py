@@ -1,5 +1,6 @@
 """What every black-box test of the agent starts from: S3 servers, a proxy, a bucket, machines."""
 
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -99,3 +100,5 @@ def group(moto_server: S3Server) -> Group:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "refusing_s3: needs an S3 server that verifies what it gets")
+    # A shell's background jobs ignore INT, and so would every command that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

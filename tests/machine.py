@@ -135,10 +135,15 @@ class Machine:
         return len(marks.read_text().splitlines()) if marks.exists() else 0
 
     def trainer_pid(self, seconds: float = 30) -> int:
-        """Wait for the trainer to be ready and return its process id."""
+        """Wait until the trainer is ready and the log says so; return its process id."""
         ready = self.trainer_directory / "trainer.pid"
-        wait_until(ready.exists, "the trainer to be ready", seconds)
-        return int(ready.read_text())
+
+        def told() -> list[str]:
+            pid = ready.read_text() if ready.exists() else ""
+            started = [event.values.get("pid") for event in self.events("RUN_START")]
+            return [pid] if pid in started else []
+
+        return int(wait_until(told, "the trainer to be ready", seconds)[0])
 
     def write_artifact(self, name: str, content: bytes) -> None:
         path = self.trainer_directory / "benchmarks" / name

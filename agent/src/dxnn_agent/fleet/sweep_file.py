@@ -206,7 +206,7 @@ class _Reading:
             return self.range_values(where, given)
         right = isinstance(given, list) and given
         reason = "should be a list of values, not empty, or { from = 1, to = 9 }"
-        if not self.check(where, given, None if right else values.ID_RULE):
+        if not self.check(where, given, None if right else reason):
             return ()
         return tuple(cast(list[Value], given))
 
