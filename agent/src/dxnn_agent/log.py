@@ -45,27 +45,13 @@ class State(StrEnum):
 Value = str | int | float | bool | None | Path | datetime
 
 _BARE = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII but for space, quote, equals, backslash
-_LINE = re.compile(r"\[UTC (\S+)\] STATE: ([A-Z_]+)((?: [a-z0-9_]+=(?:\"(?:[^\"\\]|\\.)*\"|\S+))*)")
-_FIELD = re.compile(r" ([a-z0-9_]+)=(\"(?:[^\"\\]|\\.)*\"|\S+)")
 
 
-def line(moment: datetime, state: State, fields: dict[str, Value]) -> str:
+def format_event(moment: datetime, state: State, fields: dict[str, Value]) -> str:
     """One event as one line without its newline; fields that are None are left out."""
     words = [f"[UTC {timestamps.timestamp(moment)}] STATE: {state}"]
     words += [f"{name}={_value(value)}" for name, value in fields.items() if value is not None]
     return " ".join(words)
-
-
-def parse(text: str) -> tuple[str, str, dict[str, str]] | None:
-    """Read a line back into its time, state and fields; None where it is not one of ours."""
-    match = _LINE.fullmatch(text)
-    if not match or match[2] not in State.__members__:
-        return None
-    fields = {
-        name: json.loads(value) if value.startswith('"') else value
-        for name, value in _FIELD.findall(match[3])
-    }
-    return match[1], match[2], fields
 
 
 def _value(value: Value) -> str:
@@ -104,7 +90,7 @@ class Log:
 
     def __call__(self, state: State, **fields: Value) -> None:
         """Record one event."""
-        self.write(line(datetime.now(UTC), state, fields))
+        self.write(format_event(datetime.now(UTC), state, fields))
 
     def write(self, text: str) -> None:
         """Append one finished line; a full disk is shown, but must not stop a finalization."""

@@ -84,7 +84,7 @@ def _claimed(context: Context, run: Run, first: State) -> bool:
         "container_name": settings.container_name,
         "instance_id": run.instance_id,
     }
-    body = (log.line(datetime.now(UTC), first, {**event}) + "\n").encode()
+    body = (log.format_event(datetime.now(UTC), first, {**event}) + "\n").encode()
     sha256 = upload.sha256_of(body)
 
     def create() -> bool:
