@@ -10,9 +10,9 @@ from tests.programs import exits, python, trains_for_ever, trains_until_told
 from tests.waiting import wait_until
 
 PRINTS_UNTIL_HUSHED = """
-    import pathlib, signal, sys, time
+    import os, pathlib, signal, sys, time
     signal.signal(signal.SIGTERM, lambda *_: pathlib.Path("hush").touch())
-    pathlib.Path("trainer.pid").write_text("0")
+    pathlib.Path("trainer.pid").write_text(str(os.getpid()))
     while not pathlib.Path("hush").exists():
         print("generation", flush=True)
         time.sleep(0.1)
@@ -129,7 +129,7 @@ def test_one_that_was_told_to_stop_may_take_its_time(
     machine_with: NewMachine, bucket: Bucket
 ) -> None:
     machine = machine_with(
-        trainer_command=python(PRINTS_UNTIL_HUSHED, "3"), stalled_after_seconds=1
+        trainer_command=python(PRINTS_UNTIL_HUSHED, "6"), stalled_after_seconds=4
     )
     running = machine.start("run")
     machine.trainer_pid()
@@ -144,13 +144,13 @@ def test_a_notice_wins(machine_with: NewMachine, bucket: Bucket) -> None:
     slowly = """
         import os, pathlib, time
         pathlib.Path("hush").touch()
-        time.sleep(3)
+        time.sleep(6)
         pathlib.Path(os.environ["DXNN_CHECKPOINT_PATH"]).write_text("dump")
         """
     machine = machine_with(
         trainer_command=python(PRINTS_UNTIL_HUSHED, "60"),
         checkpoint_command=python(slowly),
-        stalled_after_seconds=1,
+        stalled_after_seconds=4,
     )
     running = machine.start("run")
     machine.trainer_pid()

@@ -9,7 +9,7 @@ from tests.machine import Machine, NewMachine, Started
 from tests.programs import trains_until_told
 from tests.waiting import wait_until
 
-POLLED = "/latest/meta-data/autoscaling/target-lifecycle-state"
+POLLED = "/latest/meta-data/events/recommendations/rebalance"  # which `run` does not ask for
 
 
 @dataclass(frozen=True)

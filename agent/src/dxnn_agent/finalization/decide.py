@@ -36,7 +36,7 @@ def decide(settings: Settings, facts: Facts) -> FinalizePlan:
     objects = () if facts.idle else _objects(settings, facts, prefix)
     skipped = sum(planned.fate is Fate.SKIP for planned in objects)
     leaves = action is not Action.NOTHING
-    warns = complete and action is Action.UPLOAD
+    warns = complete and not facts.idle
     why_last = giving_up.why_last(settings, complete=complete, streak=facts.streak)
     in_vain = giving_up.in_vain(settings, facts.streak)
     success = Departure(why_last, settings.auto_terminate)

@@ -101,5 +101,14 @@ def connect() -> MetadataService | None:
 
 def instance_id() -> str | None:
     """This machine's EC2 id, or None where there is no metadata service to ask."""
+    return _about_this_machine("meta-data/instance-id")
+
+
+def region() -> str | None:
+    """The region this machine is in, or None where there is no metadata service to ask."""
+    return _about_this_machine("meta-data/placement/region")
+
+
+def _about_this_machine(path: str) -> str | None:
     service = connect()
-    return (service.ask("meta-data/instance-id") or None) if service else None
+    return (service.ask(path) or None) if service else None
