@@ -4,8 +4,8 @@ variable "image_name" {
   description = "What the image's name begins with, and its tag Image; the Terraform module launches the newest of the name that it is given."
 
   validation {
-    condition     = var.image_name != "" && regex_replace(var.image_name, "^[a-z0-9-]{1,40}$", "") == ""
-    error_message = "The image_name should be 1 to 40 lower-case letters, digits and dashes."
+    condition     = var.image_name != "" && regex_replace(var.image_name, "^[a-z0-9][a-z0-9-]{2,39}$", "") == ""
+    error_message = "The image_name should be 3 to 40 lower-case letters, digits and dashes, and not begin with a dash."
   }
 }
 

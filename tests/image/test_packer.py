@@ -97,9 +97,11 @@ def test_valid_from_any_folder(template: Path, folder: str, named: str) -> None:
     ("variables", "why"),
     [
         ({"architecture": "sparc"}, "The architecture should be x86_64 or arm64."),
-        ({"image_name": "Traders"}, "1 to 40 lower-case letters, digits and dashes."),
-        ({"image_name": ""}, "1 to 40 lower-case letters, digits and dashes."),
-        ({"image_name": "a" * 41}, "1 to 40 lower-case letters, digits and dashes."),
+        ({"image_name": "Traders"}, "3 to 40 lower-case letters, digits and dashes, and not"),
+        ({"image_name": "ab"}, "3 to 40 lower-case letters, digits and dashes, and not"),
+        ({"image_name": "-traders"}, "3 to 40 lower-case letters, digits and dashes, and not"),
+        ({"image_name": ""}, "3 to 40 lower-case letters, digits and dashes, and not"),
+        ({"image_name": "a" * 41}, "3 to 40 lower-case letters, digits and dashes, and not"),
         # The image has no agent for it: Debian has no package of one.
         ({"ssh_interface": "session_manager"}, "public_ip, private_ip, public_dns or private_dns."),
     ],
