@@ -62,6 +62,10 @@ def remove(directory: Path) -> None:
     _unmount_below(directory)
     for machine in (directory / "machines").glob("*"):
         forget(machine.name)
+    # By these two it is known whose it is, also while it goes: by whoever else looks what is left.
+    for entry in directory.iterdir():
+        if entry.name not in {_LOCK, _GROUPS}:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     shutil.rmtree(directory)
 
 
