@@ -1,7 +1,8 @@
 """Fresh trees of the systems that the README names, as they are before anything is set up.
 
 A tree holds what debootstrap installs at least, `git` and `make`; and of this machine the
-certificates that it trusts, and where its pip looks. It is made once and kept in the cache.
+certificates that it trusts, and where its pip looks. It is made once and kept in the cache, with
+what apt and pip have fetched for it.
 """
 
 import fcntl
@@ -25,6 +26,9 @@ _CERTIFICATES = Path("usr/local/share/ca-certificates")
 _PIP = Path("etc/pip.conf")
 _INCLUDED = "git,make,ca-certificates"
 _HOME = "root/dxnn-agent"
+# What an installer writes and debootstrap does not.
+_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
+_FETCHED = {"apt": "/var/cache/apt/archives", "pip": "/root/.cache/pip"}
 # What says how this machine reaches an index and by which way, and names no folder of it.
 _PASSED_ON = ("PIP_INDEX_URL", "PIP_CERT", "PIP_DEFAULT_TIMEOUT", "http_proxy", "https_proxy")
 
@@ -64,44 +68,45 @@ SYSTEMS = {
 }
 
 
-def tree(system: System) -> Path:
-    """Give a system's tree, made first where there is none."""
-    kept = base_image.CACHE / f"system-{system.suite}-{_fingerprint(system)}"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.with_name(f"system-{system.suite}.lock").open("w") as lock:
+def kept(system: System) -> Path:
+    """Give the directory with a system's `tree` and what was fetched; made where there is none."""
+    directory = base_image.CACHE / f"system-{system.suite}-{_fingerprint(system)}"
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{system.suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.is_dir():
-            making = kept.with_name(f"making-{system.suite}")
+        if not directory.is_dir():
+            making = directory.with_name(f"making-{system.suite}")
             shutil.rmtree(making, ignore_errors=True)
-            _make(system, making)
-            making.rename(kept)
-    return cache.used(kept)
+            for name in ("tree", *_FETCHED):
+                (making / name).mkdir(parents=True)
+            _make(system, making / "tree")
+            making.rename(directory)
+    return cache.used(directory)
 
 
 @contextmanager
 def fresh(system: System) -> Iterator[Path]:
     """Mount a system whose changes are gone afterwards, with a clone of this checkout."""
     with cleanup.run_directory(base_image.CACHE / "runs") as directory:
-        root = layers.mount((tree(system),), directory / "system")
+        root = layers.mount((kept(system) / "tree",), directory / "system")
         _clone(root / _HOME)
         yield root
 
 
-def run(root: Path, *commands: str, seconds: float = 900) -> str:
+def run(system: System, root: Path, *commands: str, seconds: float = 900) -> str:
     """Type commands in the clone, as root and in this machine's network; give what they print.
 
     The first that fails is the last, and an AssertionError.
     """
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     mark = cleanup.mark(root.parents[1])
-    archives = base_image.CACHE / "archives" / root.joinpath("etc/hostname").read_text().strip()
-    archives.mkdir(parents=True, exist_ok=True)
+    fetched = kept(system)
     ended = subprocess.run(
         [
             *["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2", "--pipe"],
-            *["--resolv-conf=replace-host", "--timezone=off"],
+            *["--resolv-conf=replace-host", "--timezone=off", f"--machine=bare-{system.suite}"],
             *[f"--directory={root}", f"--chdir=/{_HOME}"],
-            f"--bind={archives}:/var/cache/apt/archives",
+            *[f"--bind={fetched / name}:{place}" for name, place in _FETCHED.items()],
             *[f"--setenv={name}={value}" for name, value in passed_on.items()],
             *["--", "/bin/sh", "-ec", "\n".join(commands)],
         ],
@@ -121,7 +126,7 @@ def run(root: Path, *commands: str, seconds: float = 900) -> str:
 def _fingerprint(system: System) -> str:
     here = [(one.name, one.read_bytes()) for one in _certificates()]
     pip = _own_pip().read_bytes() if _own_pip().exists() else b""
-    return hashlib.sha256(repr((system, _INCLUDED, here, pip)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr((system, _INCLUDED, _HOSTS, here, pip)).encode()).hexdigest()[:12]
 
 
 def _certificates() -> list[Path]:
@@ -145,7 +150,7 @@ def _make(system: System, making: Path) -> None:
         shutil.copy(one, making / _CERTIFICATES)
     if _own_pip().exists():
         shutil.copy(_own_pip(), making / _PIP)
-    (making / "etc/hostname").write_text(f"{system.suite}\n")
+    (making / "etc/hosts").write_text(_HOSTS)
     _do("chroot", str(making), "update-ca-certificates")
 
 

@@ -2,28 +2,36 @@
 
 import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.machines.bare_systems import ROOT, SYSTEMS, fresh, run
+from tests.machines.bare_systems import ROOT, SYSTEMS, System, fresh, run
 
-# Not all the tests, which take long: some that need nothing, and those of the programs that only
-# the tests need.
-_SOME = "tests/unit tests/image"
+# Not all the tests, which take long: those of programs that only the tests need.
+_SOME = "tests/image/test_scripts.py tests/image/test_units.py"
+_AT_A_TIME = 2
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
-def system(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Return a fresh tree of one of the systems."""
+def typed(system: System) -> tuple[str, str]:
+    """Type both commands on a bare system, and give what each prints."""
+    with fresh(system) as root:
+        demo = run(system, root, "make demo")
+        return demo, run(system, root, f"make test-python WORKERS=2 TESTS='{_SOME}'")
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Mapping[str, Future[tuple[str, str]]]]:
+    """Return what both commands print on each system that can be had."""
     if os.geteuid() != 0:
         pytest.skip("a tree of another system needs root")
-    chosen = SYSTEMS[request.param]
-    if chosen.is_ubuntu and not chosen.is_reachable:
-        pytest.skip(f"{chosen.archive} can't be reached from here")
-    with fresh(chosen) as root:
-        yield root
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        yield {
+            name: pool.submit(typed, system)
+            for name, system in SYSTEMS.items()
+            if not system.is_ubuntu or system.is_reachable
+        }
 
 
 def test_the_readme_names_these_and_no_others() -> None:
@@ -33,12 +41,14 @@ def test_the_readme_names_these_and_no_others() -> None:
     assert list(SYSTEMS) == ["Debian 12", "Debian 13", "Ubuntu 24.04"]
 
 
-def test_make_demo(system: Path) -> None:
-    told = run(system, "make demo")
-    assert "Installing with apt: " in told
-    assert "What the contract says" in told
-
-
-def test_make_test_sets_up_what_it_needs(system: Path) -> None:
-    told = run(system, f"make test-python WORKERS=2 TESTS='{_SOME}'")
-    assert re.search(r"^\d+ passed", told.splitlines()[-1]), told[-2000:]
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_both_commands_set_up_what_they_need(
+    told: Mapping[str, Future[tuple[str, str]]], name: str
+) -> None:
+    if name not in told:
+        pytest.skip(f"{SYSTEMS[name].archive} can't be reached from here")
+    demo, tests = told[name].result()
+    assert "Installing with apt: " in demo
+    assert "What the contract says" in demo
+    assert re.search(r"^=+ \d+ passed", tests, re.MULTILINE), tests[-2000:]
+    assert "failed" not in tests
