@@ -1,6 +1,7 @@
 """Nothing of a rehearsal stays on this machine, however it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,25 @@ def test_nothing_is_left(end: signal.Signals) -> None:
 def test_a_rehearsal_leaves_another_that_runs_alone() -> None:
     with cleanup.run_directory(RUNS) as one, cleanup.run_directory(RUNS):
         assert one.is_dir()
+
+
+def test_a_rehearsal_that_is_being_removed_is_left_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = []
+    remove = shutil.rmtree
+
+    def remove_while_another_looks(path: Path) -> None:
+        if path.name == "disk":
+            with cleanup.run_directory(RUNS):
+                left.append(path.is_dir())
+        remove(path)
+
+    with cleanup.run_directory(RUNS) as one:
+        (one / "disk").mkdir()
+        monkeypatch.setattr(shutil, "rmtree", remove_while_another_looks)
+    assert left == [True]
+    assert not one.exists()
 
 
 def test_groups_that_go_meanwhile_are_no_error() -> None:
