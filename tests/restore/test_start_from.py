@@ -1,5 +1,6 @@
 """A dump whose bytes are right, but which no trainer could start from, is passed over."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -111,6 +112,25 @@ def test_what_is_no_backup_at_all(dxnn: Machine, bucket: Bucket, tmp_path: Path)
     assert dxnn.agent("restore").code == 0
     [skipped] = dxnn.events("RESTORE_SKIPPED")
     assert skipped.values["error"].startswith("it can't be read: ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files to somebody else")
+@pytest.mark.parametrize("owner", [0, 65534])
+def test_what_the_trainer_may_have_put_beside_its_program_is_not_run(
+    dxnn: Machine, bucket: Bucket, tmp_path: Path, owner: int
+) -> None:
+    put_checkpoint(bucket, RUN, NEWER, dump(tmp_path / "whole"))
+    directory = dxnn.trainer_directory
+    ran = tmp_path / "ran"
+    for name, script in (("train", "exit 0"), ("dxnn-check", f"id -u >{ran}")):
+        program = directory / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    for path in (directory, *directory.iterdir()):
+        os.chown(path, owner, owner)
+    dxnn.configure(trainer_command=[str(directory / "train")])
+    assert dxnn.agent("restore").code == 0
+    assert ran.exists() is (owner == 0)
 
 
 @pytest.mark.parametrize(("stalled", "anew"), [(0, False), (1, False), (2, True), (3, True)])

@@ -129,18 +129,20 @@ class ErlangTrainer:
 
         None where it could, and where nobody can tell: `dxnn-check`, beside the launcher, looks
         whether the dump has the fields of the trainer's records and whether what it names is there;
-        the latter only where that was not checked when the dump was taken.
+        the latter only where that was not checked when the dump was taken. What lies beside a
+        trainer's own program may be the trainer's, and is not run with the agent's rights.
         """
         launcher = shutil.which(self._settings.trainer_command[0])
         program = Path(launcher).with_name(_CHECK) if launcher else None
-        if program is None or not program.is_file():
+        directory = self._settings.trainer_directory
+        if program is None or not program.is_file() or _is_the_trainers(program, directory):
             return None
         checked = described.get("checked")
         references_hold = isinstance(checked, list) and "references" in checked
         depth = ["--schema-only"] if references_hold else []
         try:
             done = subprocess.run(
-                [program, *depth, "--trainer", self._settings.trainer_directory, dump],
+                [program, *depth, "--trainer", directory, dump],
                 env={"HOME": "/", **os.environ},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -172,6 +174,13 @@ class ErlangTrainer:
             ["erl", "-noinput", "-eval", "ok = application:load(mnesia), halt()."], "mnesia"
         )
         return f"{program}, OTP {programs.output(['erl', '-noinput', '-eval', release], 'erl')}"
+
+
+def _is_the_trainers(program: Path, directory: Path) -> bool:
+    """Whether the trainer's user, if another than the agent's, may have put a program there."""
+    user = directory.stat().st_uid if directory.is_dir() else os.geteuid()
+    owners = {program.stat().st_uid, program.parent.stat().st_uid}
+    return user in owners and user != os.geteuid()
 
 
 def erl_call() -> str:
