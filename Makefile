@@ -13,7 +13,7 @@ PLAYED = $(if $(TRAINER),--trainer "$(TRAINER)") \
 	$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
 	$(if $(KEEP),--keep "$(KEEP)")
 
-.PHONY: help system system-tests setup erlang demo rehearse test test-erlang test-python test-machines lint format clean
+.PHONY: help system system-tests setup erlang demo rehearse test test-erlang test-python test-machines lint format docs clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ lint: .venv/made ## Check style and types
 format: .venv/made ## Put every Python file into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+docs: .venv/made ## Write docs/module.md from the modules' variables and outputs
+	$(PYTHON) -m docs.module_page
 
 clean: ## Remove what was made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,19 +1,22 @@
 locals {
   names = { for id in keys(var.jobs) : id => "${var.name}-${id}" }
 
-  # Where a job's runs lie in the bucket, and the same as a policy's pattern: s3_prefix may hold a
-  # star, which there would stand for anything.
+  # Where a job's runs lie in the bucket.
   prefixes = { for id in keys(var.jobs) : id => var.s3_prefix == "" ? "${id}/" : "${var.s3_prefix}/${id}/" }
-  patterns = { for id, prefix in local.prefixes : id => "${replace(prefix, "*", "$${*}")}*" }
 
-  # Of much the same speed, older ones too: the more pools, the rarer the interruptions.
-  usual_instance_types = {
-    x86_64 = ["c5.large", "c6i.large", "m5.large", "m6i.large", "r5.large", "r6i.large"]
-    arm64  = ["c6g.large", "c7g.large", "m6g.large", "m7g.large", "r6g.large", "r7g.large"]
+  tags = {
+    for id, name in local.names :
+    id => merge(var.tags, { Name = name, "dxnn:job" = id, "dxnn:deployment" = var.name })
   }
-  instance_types = {
-    for id, job in var.jobs :
-    id => coalesce(job.instance_types, var.instance_types, local.usual_instance_types[var.architecture])
+
+  # Provider 3.39 knows no tags of network interfaces; from 6.0 on this data source has a region.
+  # EC2 refuses tags of a Spot request where there is none.
+  tagged = {
+    for id, spot in local.spot : id => concat(
+      ["instance", "volume"],
+      contains(keys(data.aws_region.current), "region") ? ["network-interface"] : [],
+      spot ? ["spot-instances-request"] : [],
+    )
   }
 
   settings = {
@@ -31,9 +34,11 @@ locals {
       instance_initiated_shutdown_behavior = var.instance_initiated_shutdown_behavior
       auto_terminate                       = coalesce(job.auto_terminate, var.auto_terminate)
       on_upload_failure                    = coalesce(job.on_upload_failure, var.on_upload_failure)
+      restore_give_up_seconds              = coalesce(job.restore_give_up_seconds, var.restore_give_up_seconds)
       relaunch_on_interruption             = coalesce(job.relaunch_on_interruption, var.relaunch_on_interruption)
       max_fruitless_runs                   = coalesce(job.max_fruitless_runs, var.max_fruitless_runs)
       max_failed_runs                      = coalesce(job.max_failed_runs, var.max_failed_runs)
+      max_job_hours                        = coalesce(job.max_job_hours, var.max_job_hours)
       stalled_after_seconds                = coalesce(job.stalled_after_seconds, var.stalled_after_seconds)
       trainer_command = concat(
         coalesce(job.trainer_command, var.trainer_command),
@@ -71,216 +76,65 @@ locals {
       )
     }
   }
+  cloud_init = { for id, job in var.jobs : id => coalesce(job.cloud_init, var.cloud_init) }
   user_data = {
-    for id, config in local.cloud_config : id => base64encode("#cloud-config\n${yamlencode(config)}")
+    for id, config in local.cloud_config : id => base64encode(
+      length(local.cloud_init[id]) == 0 ? "#cloud-config\n${yamlencode(config)}" :
+      # https://cloudinit.readthedocs.io/en/latest/explanation/format.html: parts in their order; what
+      # two of them list is listed one after the other, where else the agent's files would be lost.
+      "#cloud-config-archive\n${yamlencode(concat(local.cloud_init[id], [
+        "#cloud-config\n${yamlencode(merge(config, { merge_how = "dict(recurse_list,no_replace)+list(append)" }))}",
+      ]))}"
+    )
   }
+
+  security_groups = {
+    for id, job in var.jobs :
+    id => concat([aws_security_group.job[id].id], coalesce(job.security_group_ids, var.security_group_ids))
+  }
+
+  # The root is the image's own device.
+  volumes = {
+    for id, job in var.jobs : id => concat(
+      [{
+        device_name = data.aws_ami.image.root_device_name
+        size        = coalesce(job.volume_size, var.volume_size)
+        iops        = try(coalesce(job.volume_iops, var.volume_iops), null)
+        throughput  = try(coalesce(job.volume_throughput, var.volume_throughput), null)
+      }],
+      coalesce(job.extra_volumes, var.extra_volumes),
+    )
+  }
+  public_ip_addresses = {
+    for id, job in var.jobs : id => job.public_ip_address == null ? var.public_ip_address : job.public_ip_address
+  }
+
+  spot        = { for id, job in var.jobs : id => coalesce(job.spot, var.spot) }
+  spot_prices = { for id, job in var.jobs : id => try(coalesce(job.spot_max_price, var.spot_max_price), null) }
 }
 
 data "aws_partition" "current" {}
 
 data "aws_caller_identity" "current" {}
 
-# The image
+data "aws_region" "current" {}
 
-data "aws_ami_ids" "image" {
-  owners = var.ami_owners
+# A bucket that is not there fails here: Terraform shows the name below, which is the variable's.
+data "aws_s3_bucket" "s3_bucket" {
+  count = var.s3_bucket_lookup ? 1 : 0
 
-  dynamic "filter" {
-    for_each = var.ami_id != null ? { image-id = var.ami_id } : {
-      name         = "dxnn-agent-*"
-      architecture = var.architecture
-      state        = "available"
-    }
-
-    content {
-      name   = filter.key
-      values = [filter.value]
-    }
-  }
+  bucket = var.s3_bucket
 
   lifecycle {
     postcondition {
-      condition = length(self.ids) > 0
-      error_message = (
-        var.ami_id != null
-        ? "ami_id: ${join(" and ", var.ami_owners)} has no image ${coalesce(var.ami_id, "-")} in this region; ami_owners should name the account it belongs to."
-        : "${join(" and ", var.ami_owners)} has no image dxnn-agent-* for ${var.architecture} in this region: bake one with packer build packer/."
+      # Its attribute region is the provider's own from 6.0 on; us-east-1's name may have none in it.
+      condition = data.aws_region.current.id == try(
+        regex("[.]s3[.-]([a-z]+-[a-z-]+-[0-9]+)[.]", self.bucket_regional_domain_name)[0], "us-east-1"
       )
+      error_message = "s3_bucket: ${var.s3_bucket} is in another region, at ${self.bucket_regional_domain_name}; it should be in ${data.aws_region.current.id}, as the instances are."
     }
   }
 }
-
-data "aws_ami" "image" {
-  owners = var.ami_owners
-
-  filter {
-    name   = "image-id"
-    values = [data.aws_ami_ids.image.ids[0]] # the newest
-  }
-
-  lifecycle {
-    postcondition {
-      condition     = self.architecture == var.architecture
-      error_message = "ami_id: ${self.id} is for ${self.architecture}; architecture should say so."
-    }
-  }
-}
-
-data "aws_ec2_instance_type" "wanted" {
-  for_each = toset(flatten(values(local.instance_types)))
-
-  instance_type = each.key
-
-  lifecycle {
-    postcondition {
-      condition     = contains(self.supported_architectures, var.architecture)
-      error_message = "instance_types: ${each.key} runs ${join(" and ", self.supported_architectures)}; it should run ${var.architecture}, as architecture says."
-    }
-  }
-}
-
-# The network
-
-data "aws_availability_zones" "all" {
-  #checkov:skip=CKV_AWS_394:A zone that AWS adds is one more place to find capacity in
-  state = "available"
-
-  # Leaves out local zones, which have no default subnets.
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"]
-  }
-}
-
-# Counted, not by id: the ids of subnets that the same apply makes are not known yet.
-data "aws_subnet" "named" {
-  count = length(var.subnet_ids)
-
-  id = var.subnet_ids[count.index]
-}
-
-# DNS, time and metadata need no rule: security groups do not filter them.
-resource "aws_security_group" "instances" {
-  name        = var.name
-  description = "DXNN training instances"
-  vpc_id      = try(data.aws_subnet.named[0].vpc_id, null)
-  tags        = merge(var.tags, { Name = var.name })
-
-  egress {
-    description      = "HTTPS: S3 and EC2 Auto Scaling"
-    protocol         = "tcp"
-    from_port        = 443
-    to_port          = 443
-    cidr_blocks      = ["0.0.0.0/0"]
-    ipv6_cidr_blocks = ["::/0"]
-  }
-
-  # Always given: rules that are merely left out stay.
-  ingress = [
-    for port in length(var.ssh_cidr_blocks) > 0 ? [22] : [] : {
-      description      = "SSH from ssh_cidr_blocks"
-      protocol         = "tcp"
-      from_port        = port
-      to_port          = port
-      cidr_blocks      = [for block in var.ssh_cidr_blocks : block if !strcontains(block, ":")]
-      ipv6_cidr_blocks = [for block in var.ssh_cidr_blocks : block if strcontains(block, ":")]
-      prefix_list_ids  = []
-      security_groups  = []
-      self             = false
-    }
-  ]
-
-  lifecycle {
-    precondition {
-      condition     = length(distinct(data.aws_subnet.named[*].vpc_id)) <= 1
-      error_message = "subnet_ids should be subnets of one VPC; these are of ${join(" and ", distinct(data.aws_subnet.named[*].vpc_id))}."
-    }
-  }
-}
-
-# What a job may do: each has a role of its own, so that it can't touch another's checkpoints
-
-resource "aws_iam_role" "job" {
-  for_each = var.jobs
-
-  name        = local.names[each.key]
-  description = "DXNN training job ${each.key}"
-  tags        = var.tags
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "ec2.${data.aws_partition.current.dns_suffix}" }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "job" {
-  for_each = var.jobs
-
-  name = "job"
-  role = aws_iam_role.job[each.key].name
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [
-        {
-          Sid      = "OwnRuns"
-          Effect   = "Allow"
-          Action   = ["s3:GetObject", "s3:PutObject"]
-          Resource = "arn:${data.aws_partition.current.partition}:s3:::${var.s3_bucket}/${local.patterns[each.key]}"
-        },
-        {
-          Sid       = "ListOwnRuns"
-          Effect    = "Allow"
-          Action    = "s3:ListBucket"
-          Resource  = "arn:${data.aws_partition.current.partition}:s3:::${var.s3_bucket}"
-          Condition = { StringLike = { "s3:prefix" = [local.patterns[each.key]] } }
-        },
-        {
-          Sid      = "EndOwnGroup"
-          Effect   = "Allow"
-          Action   = "autoscaling:SetDesiredCapacity"
-          Resource = "arn:${data.aws_partition.current.partition}:autoscaling:*:${data.aws_caller_identity.current.account_id}:autoScalingGroup:*:autoScalingGroupName/${local.names[each.key]}"
-        },
-        {
-          Sid      = "FindOwnGroup"
-          Effect   = "Allow"
-          Action   = "autoscaling:DescribeAutoScalingInstances"
-          Resource = "*" # it knows no resources
-        },
-      ],
-      # Less than the managed policy, which may also read every parameter of the account.
-      !var.ssm_access ? [] : [
-        {
-          Sid    = "SessionManager"
-          Effect = "Allow"
-          Action = [
-            "ssm:UpdateInstanceInformation",
-            "ssmmessages:CreateControlChannel",
-            "ssmmessages:CreateDataChannel",
-            "ssmmessages:OpenControlChannel",
-            "ssmmessages:OpenDataChannel",
-          ]
-          Resource = "*" # they know no resources
-        },
-      ],
-    )
-  })
-}
-
-resource "aws_iam_instance_profile" "job" {
-  for_each = var.jobs
-
-  name = local.names[each.key]
-  role = aws_iam_role.job[each.key].name
-  tags = var.tags
-}
-
-# The jobs
 
 resource "aws_launch_template" "job" {
   for_each = var.jobs
@@ -292,11 +146,11 @@ resource "aws_launch_template" "job" {
   instance_initiated_shutdown_behavior = var.instance_initiated_shutdown_behavior
   key_name                             = var.ssh_key_name
   user_data                            = local.user_data[each.key]
-  vpc_security_group_ids               = [aws_security_group.instances.id]
-  tags                                 = merge(var.tags, { Name = local.names[each.key] })
+  vpc_security_group_ids               = local.public_ip_addresses[each.key] == null ? local.security_groups[each.key] : null
+  tags                                 = local.tags[each.key]
 
   iam_instance_profile {
-    name = aws_iam_instance_profile.job[each.key].name
+    name = local.instance_profiles[each.key]
   }
 
   metadata_options {
@@ -305,23 +159,42 @@ resource "aws_launch_template" "job" {
     http_put_response_hop_limit = 1
   }
 
-  block_device_mappings {
-    device_name = data.aws_ami.image.root_device_name
+  # Only an interface can say whether it has a public address, and then it names the groups, too.
+  dynamic "network_interfaces" {
+    for_each = local.public_ip_addresses[each.key][*]
 
-    ebs {
-      volume_type           = "gp3"
-      volume_size           = coalesce(each.value.volume_size, var.volume_size)
-      encrypted             = true
-      delete_on_termination = true
+    content {
+      associate_public_ip_address = network_interfaces.value
+      delete_on_termination       = true
+      device_index                = 0
+      security_groups             = local.security_groups[each.key]
+    }
+  }
+
+  dynamic "block_device_mappings" {
+    for_each = local.volumes[each.key]
+
+    content {
+      device_name = block_device_mappings.value.device_name
+
+      ebs {
+        volume_type           = "gp3"
+        volume_size           = block_device_mappings.value.size
+        iops                  = block_device_mappings.value.iops
+        throughput            = block_device_mappings.value.throughput
+        encrypted             = true
+        kms_key_id            = var.volume_kms_key_arn
+        delete_on_termination = true
+      }
     }
   }
 
   dynamic "tag_specifications" {
-    for_each = ["instance", "volume"]
+    for_each = local.tagged[each.key]
 
     content {
       resource_type = tag_specifications.value
-      tags          = merge(var.tags, { Name = local.names[each.key] })
+      tags          = aws_security_group.job[each.key].tags_all # the provider's default_tags, too
     }
   }
 
@@ -330,16 +203,16 @@ resource "aws_launch_template" "job" {
     precondition {
       condition = alltrue([
         for device in data.aws_ami.image.block_device_mappings :
-        coalesce(each.value.volume_size, var.volume_size) >= try(tonumber(device.ebs["volume_size"]), 0)
+        local.volumes[each.key][0].size >= try(tonumber(device.ebs["volume_size"]), 0)
         if device.device_name == data.aws_ami.image.root_device_name
       ])
-      error_message = "volume_size: ${each.key}'s should be at least that of the image ${data.aws_ami.image.id}."
+      error_message = "volume_size: jobs.${each.key} has ${local.volumes[each.key][0].size}; it should have at least as many GiB as the image ${data.aws_ami.image.id}."
     }
 
     precondition {
       # In Base64, which tells bytes where length() tells characters.
       condition     = length(local.user_data[each.key]) <= 16384 / 3 * 4
-      error_message = "jobs: what ${each.key} has in settings and environment should fit into EC2's 16 KiB of user data."
+      error_message = "jobs: what ${each.key} has in settings, environment and cloud_init should fit into EC2's 16 KiB of user data."
     }
   }
 }
@@ -356,15 +229,17 @@ resource "aws_autoscaling_group" "job" {
   health_check_type         = "EC2"
   wait_for_capacity_timeout = "0"  # Spot capacity may take its time
   force_delete              = true # or the protected instance would keep the group for ever
-  availability_zones        = length(var.subnet_ids) > 0 ? null : data.aws_availability_zones.all.names
+  availability_zones        = length(var.subnet_ids) > 0 ? null : keys(data.aws_subnet.default_or_set_subnet_ids)
   vpc_zone_identifier       = length(var.subnet_ids) > 0 ? var.subnet_ids : null
   suspended_processes       = local.settings[each.key].relaunch_on_interruption ? [] : ["ReplaceUnhealthy"]
+  enabled_metrics           = var.alert_topic_arn == null ? [] : local.metrics
 
   mixed_instances_policy {
     instances_distribution {
       on_demand_base_capacity                  = 0
-      on_demand_percentage_above_base_capacity = 0
+      on_demand_percentage_above_base_capacity = local.spot[each.key] ? 0 : 100
       spot_allocation_strategy                 = "price-capacity-optimized"
+      spot_max_price                           = local.spot_prices[each.key] == null ? "" : tostring(local.spot_prices[each.key])
     }
 
     launch_template {
@@ -383,9 +258,9 @@ resource "aws_autoscaling_group" "job" {
     }
   }
 
-  # Instances and volumes get theirs from the launch template.
+  # What is launched gets its own from the launch template.
   dynamic "tag" {
-    for_each = merge(var.tags, { Name = local.names[each.key] })
+    for_each = aws_security_group.job[each.key].tags_all
 
     content {
       key                 = tag.key
@@ -394,11 +269,55 @@ resource "aws_autoscaling_group" "job" {
     }
   }
 
-  # An instance needs its rights from its first second to its last, also in destroy.
-  depends_on = [aws_iam_role_policy.job]
-
   lifecycle {
     # The agent sets it to 0 when the job is done; an apply should not start it again.
     ignore_changes = [desired_capacity]
+
+    # A machine can't change its security group for one of another VPC, nor its rights: it saves and
+    # goes, and the next one starts where it ended.
+    replace_triggered_by = [aws_security_group.job[each.key].id]
+  }
+}
+
+# Who is told that a job waits
+
+locals {
+  metrics = ["GroupDesiredCapacity", "GroupInServiceInstances"]
+}
+
+resource "aws_cloudwatch_metric_alarm" "waiting" {
+  for_each = var.alert_topic_arn == null ? {} : var.jobs
+
+  alarm_name          = "${local.names[each.key]}-waiting"
+  alarm_description   = "The job ${each.key} has had no machine for an hour: aws autoscaling describe-scaling-activities --auto-scaling-group-name ${aws_autoscaling_group.job[each.key].name}"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 12
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alert_topic_arn]
+  ok_actions          = [var.alert_topic_arn]
+  tags                = local.tags[each.key]
+
+  metric_query {
+    id          = "waiting"
+    label       = "Machines that are wanted and not there"
+    expression  = "desired - there"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = zipmap(["desired", "there"], local.metrics)
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "AWS/AutoScaling"
+        metric_name = metric_query.value
+        dimensions  = { AutoScalingGroupName = aws_autoscaling_group.job[each.key].name }
+        period      = 300
+        stat        = "Maximum"
+      }
+    }
   }
 }

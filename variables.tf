@@ -1,12 +1,28 @@
 # What to train
 
 variable "jobs" {
-  description = "The jobs by their ids. Whatever a job leaves out is what the variable of the same name says; {} is a whole job. experiment is given to the trainer as --experiment; left out, the launcher takes the job's id."
+  description = "The jobs by their ids. Whatever a job leaves out is what the variable of the same name says; `{}` is a whole job. `experiment` is given to the trainer as `--experiment`; left out, the launcher takes the job's id."
   type = map(object({
-    experiment     = optional(string)
-    environment    = optional(map(string))
-    instance_types = optional(list(string))
-    volume_size    = optional(number)
+    experiment         = optional(string)
+    environment        = optional(map(string))
+    instance_types     = optional(list(string))
+    spot               = optional(bool)
+    spot_max_price     = optional(number)
+    volume_size        = optional(number)
+    volume_iops        = optional(number)
+    volume_throughput  = optional(number)
+    public_ip_address  = optional(bool)
+    security_group_ids = optional(list(string))
+    instance_profile   = optional(string)
+    policy_arns        = optional(list(string))
+    cloud_init         = optional(list(string))
+
+    extra_volumes = optional(list(object({
+      device_name = string
+      size        = number
+      iops        = optional(number)
+      throughput  = optional(number)
+    })))
 
     container_name               = optional(string)
     restore_from_s3_on_boot      = optional(bool)
@@ -17,9 +33,11 @@ variable "jobs" {
     use_rebalance_recommendation = optional(bool)
     auto_terminate               = optional(bool)
     on_upload_failure            = optional(string)
+    restore_give_up_seconds      = optional(number)
     relaunch_on_interruption     = optional(bool)
     max_fruitless_runs           = optional(number)
     max_failed_runs              = optional(number)
+    max_job_hours                = optional(number)
     stalled_after_seconds        = optional(number)
     trainer_command              = optional(list(string))
     trainer_directory            = optional(string)
@@ -30,31 +48,30 @@ variable "jobs" {
 
   validation {
     condition     = alltrue([for job in values(var.jobs) : job != null])
-    error_message = "jobs should hold an object for each job; {} takes every default."
+    error_message = "jobs should hold an object for each job, where {} takes every default%{for id, job in var.jobs}%{if job == null}; jobs.${id} is null%{endif}%{endfor}."
   }
 
   validation {
-    condition     = alltrue([for id in keys(var.jobs) : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]*$", id))])
-    error_message = "jobs: an id should be letters, digits, dots, dashes and underscores, beginning with a letter or digit."
+    condition     = alltrue([for id in keys(var.jobs) : can(regex(local.id_pattern, id))])
+    error_message = "jobs: an id should be letters, digits, dots, dashes and underscores, beginning with a letter or digit%{for id in keys(var.jobs)}%{if !can(regex(local.id_pattern, id))}; there is ${jsonencode(id)}%{endif}%{endfor}."
   }
 
-  # Roles are named after jobs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
   validation {
-    condition     = alltrue([for id in keys(var.jobs) : length("${var.name}-${id}") <= 64])
-    error_message = "jobs: \"${var.name}-\" and an id should together have at most 64 characters."
+    condition     = alltrue([for id in keys(var.jobs) : length(var.name) + 1 + length(id) <= 64])
+    error_message = "jobs: ${var.name}, a dash and an id should together have at most 64 characters%{for id in keys(var.jobs)}%{if length(var.name) + 1 + length(id) > 64}; there is ${id}%{endif}%{endfor}."
   }
 
+  # IAM's names do not differ by case alone.
   validation {
     condition     = length(distinct([for id in keys(var.jobs) : lower(id)])) == length(var.jobs)
-    error_message = "jobs: ids should differ in more than upper and lower case."
+    error_message = "jobs: ids should differ in more than upper and lower case%{for ids in values({ for id in keys(var.jobs) : lower(id) => id... })}%{if length(ids) > 1}; there are ${jsonencode(ids)}%{endif}%{endfor}."
   }
 
   validation {
     condition = alltrue([
-      for experiment in values(var.jobs)[*].experiment : length(experiment) >= 1 && length(experiment) <= 255
-      if experiment != null
+      for job in values(var.jobs) : try(length(job.experiment) >= 1 && length(job.experiment) <= 255, true)
     ])
-    error_message = "experiment should have 1 to 255 characters."
+    error_message = "experiment should have 1 to 255 characters%{for id, job in var.jobs}%{if !try(length(job.experiment) >= 1 && length(job.experiment) <= 255, true)}; jobs.${id} has ${length(job.experiment)}%{endif}%{endfor}."
   }
 }
 
@@ -65,22 +82,13 @@ variable "environment" {
   nullable    = false
 
   validation {
-    condition = alltrue(flatten([
-      for environment in concat([var.environment], values(var.jobs)[*].environment) : [
-        for name in keys(environment) :
-        can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) && !startswith(name, "DXNN_")
-      ] if environment != null
-    ]))
-    error_message = "environment: a name should be letters, digits and underscores, not beginning with a digit, nor with DXNN_, which are the agent's own."
+    condition     = alltrue([for name in keys(var.environment) : can(regex(local.name_pattern, name)) && !startswith(name, "DXNN_")]) && local.wrong.environment == ""
+    error_message = "environment: a name should be letters, digits and underscores, not beginning with a digit, nor with DXNN_, which are the agent's own${local.wrong.environment}."
   }
 
   validation {
-    condition = alltrue(flatten([
-      for environment in concat([var.environment], values(var.jobs)[*].environment) : [
-        for value in values(environment) : can(regex("^[^\\r\\n]*$", value))
-      ] if environment != null
-    ]))
-    error_message = "environment: a value should be a text without line breaks."
+    condition     = alltrue([for value in values(var.environment) : can(regex("^[^\\r\\n]*$", value))]) && local.wrong.environment_values == ""
+    error_message = "environment: a value should be a text without line breaks${local.wrong.environment_values}."
   }
 }
 
@@ -97,6 +105,13 @@ variable "s3_bucket" {
   }
 }
 
+variable "s3_bucket_lookup" {
+  description = "Let each plan see that the bucket is there, and in this region; `false` for one of another account that does not show itself to whoever applies."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "s3_prefix" {
   description = "Key prefix above all jobs; may be empty."
   type        = string
@@ -109,19 +124,27 @@ variable "s3_prefix" {
   }
 }
 
-# The agent's settings: what every job takes that does not say otherwise
-
-variable "container_name" {
-  description = "The trainer's name in the journal, the log and the sentinel; null: the job's id."
+variable "s3_kms_key_arn" {
+  description = "Customer managed key by which the bucket encrypts, as `bootstrap/`'s `kms_key_arn`: the roles may use it. `null`: S3's own."
   type        = string
   default     = null
 
   validation {
-    condition = alltrue([
-      for name in concat([var.container_name], values(var.jobs)[*].container_name) :
-      can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", name)) if name != null
-    ])
-    error_message = "container_name should be letters, digits, dots, dashes and underscores, at most 128, beginning with a letter or digit."
+    condition     = var.s3_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.s3_kms_key_arn))
+    error_message = "s3_kms_key_arn should be a key's ARN, and not an alias's, such as arn:aws:kms:us-east-1:123456789012:key/…."
+  }
+}
+
+# The agent's settings: what every job takes that does not say otherwise
+
+variable "container_name" {
+  description = "The trainer's name in the journal, the log and the sentinel; `null`: the job's id."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.container_name == null || can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", var.container_name))) && local.wrong.container_name == ""
+    error_message = "container_name should be letters, digits, dots, dashes and underscores, at most 128, beginning with a letter or digit${local.wrong.container_name}."
   }
 }
 
@@ -139,11 +162,8 @@ variable "poll_interval_seconds" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for seconds in concat([var.poll_interval_seconds], values(var.jobs)[*].poll_interval_seconds) :
-      seconds > 0 && seconds <= 60 if seconds != null
-    ])
-    error_message = "poll_interval_seconds should be more than 0 and at most 60."
+    condition     = var.poll_interval_seconds > 0 && var.poll_interval_seconds <= 60 && local.wrong.poll_interval_seconds == ""
+    error_message = "poll_interval_seconds should be more than 0 and at most 60${local.wrong.poll_interval_seconds}."
   }
 }
 
@@ -154,11 +174,8 @@ variable "checkpoint_deadline_seconds" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for seconds in concat([var.checkpoint_deadline_seconds], values(var.jobs)[*].checkpoint_deadline_seconds) :
-      seconds >= 1 && floor(seconds) == seconds if seconds != null
-    ])
-    error_message = "checkpoint_deadline_seconds should be a whole number, at least 1."
+    condition     = var.checkpoint_deadline_seconds >= 1 && floor(var.checkpoint_deadline_seconds) == var.checkpoint_deadline_seconds && local.wrong.checkpoint_deadline_seconds == ""
+    error_message = "checkpoint_deadline_seconds should be a whole number, at least 1${local.wrong.checkpoint_deadline_seconds}."
   }
 }
 
@@ -169,11 +186,8 @@ variable "checkpoint_interval_seconds" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for seconds in concat([var.checkpoint_interval_seconds], values(var.jobs)[*].checkpoint_interval_seconds) :
-      seconds >= 0 && floor(seconds) == seconds if seconds != null
-    ])
-    error_message = "checkpoint_interval_seconds should be a whole number, at least 0; 0 turns periodic checkpoints off."
+    condition     = var.checkpoint_interval_seconds >= 0 && floor(var.checkpoint_interval_seconds) == var.checkpoint_interval_seconds && local.wrong.checkpoint_interval_seconds == ""
+    error_message = "checkpoint_interval_seconds should be a whole number, at least 0, which turns periodic checkpoints off${local.wrong.checkpoint_interval_seconds}."
   }
 }
 
@@ -184,11 +198,8 @@ variable "checkpoint_keep" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for count in concat([var.checkpoint_keep], values(var.jobs)[*].checkpoint_keep) :
-      count >= 1 && floor(count) == count if count != null
-    ])
-    error_message = "checkpoint_keep should be a whole number, at least 1."
+    condition     = var.checkpoint_keep >= 1 && floor(var.checkpoint_keep) == var.checkpoint_keep && local.wrong.checkpoint_keep == ""
+    error_message = "checkpoint_keep should be a whole number, at least 1${local.wrong.checkpoint_keep}."
   }
 }
 
@@ -200,7 +211,7 @@ variable "use_rebalance_recommendation" {
 }
 
 variable "instance_initiated_shutdown_behavior" {
-  description = "What EC2 does when an instance powers itself off."
+  description = "What EC2 does when an instance powers itself off; anything else is an error."
   type        = string
   default     = "terminate"
   nullable    = false
@@ -219,22 +230,31 @@ variable "auto_terminate" {
 }
 
 variable "on_upload_failure" {
-  description = "What becomes of the instance when a finalization failed: keep or terminate."
+  description = "What becomes of the instance when a finalization failed: `keep` it, which goes on being paid for, or `terminate` it."
   type        = string
   default     = "keep"
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for choice in concat([var.on_upload_failure], values(var.jobs)[*].on_upload_failure) :
-      contains(["keep", "terminate"], choice) if choice != null
-    ])
-    error_message = "on_upload_failure should be keep or terminate."
+    condition     = contains(["keep", "terminate"], var.on_upload_failure) && local.wrong.on_upload_failure == ""
+    error_message = "on_upload_failure should be keep or terminate${local.wrong.on_upload_failure}."
+  }
+}
+
+variable "restore_give_up_seconds" {
+  description = "How long a boot whose history can't be read or verified goes on trying before the job is given up; 0: for ever."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.restore_give_up_seconds >= 0 && floor(var.restore_give_up_seconds) == var.restore_give_up_seconds && local.wrong.restore_give_up_seconds == ""
+    error_message = "restore_give_up_seconds should be a whole number, at least 0, which means for ever${local.wrong.restore_give_up_seconds}."
   }
 }
 
 variable "relaunch_on_interruption" {
-  description = "Auto Scaling starts a new instance, which resumes; false: one run and no more."
+  description = "Auto Scaling starts a new instance, which resumes; `false`: one run and no more."
   type        = bool
   default     = true
   nullable    = false
@@ -247,11 +267,8 @@ variable "max_fruitless_runs" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for count in concat([var.max_fruitless_runs], values(var.jobs)[*].max_fruitless_runs) :
-      count >= 1 && floor(count) == count if count != null
-    ])
-    error_message = "max_fruitless_runs should be a whole number, at least 1."
+    condition     = var.max_fruitless_runs >= 1 && floor(var.max_fruitless_runs) == var.max_fruitless_runs && local.wrong.max_fruitless_runs == ""
+    error_message = "max_fruitless_runs should be a whole number, at least 1${local.wrong.max_fruitless_runs}."
   }
 }
 
@@ -262,11 +279,20 @@ variable "max_failed_runs" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for count in concat([var.max_failed_runs], values(var.jobs)[*].max_failed_runs) :
-      count >= 1 && floor(count) == count if count != null
-    ])
-    error_message = "max_failed_runs should be a whole number, at least 1."
+    condition     = var.max_failed_runs >= 1 && floor(var.max_failed_runs) == var.max_failed_runs && local.wrong.max_failed_runs == ""
+    error_message = "max_failed_runs should be a whole number, at least 1${local.wrong.max_failed_runs}."
+  }
+}
+
+variable "max_job_hours" {
+  description = "Hours of all machines of a job together after which it is saved and given up; 0: no limit."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.max_job_hours >= 0 && local.wrong.max_job_hours == ""
+    error_message = "max_job_hours should be at least 0, which means no limit${local.wrong.max_job_hours}."
   }
 }
 
@@ -277,26 +303,20 @@ variable "stalled_after_seconds" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for seconds in concat([var.stalled_after_seconds], values(var.jobs)[*].stalled_after_seconds) :
-      seconds >= 0 && floor(seconds) == seconds if seconds != null
-    ])
-    error_message = "stalled_after_seconds should be a whole number, at least 0; 0 means never."
+    condition     = var.stalled_after_seconds >= 0 && floor(var.stalled_after_seconds) == var.stalled_after_seconds && local.wrong.stalled_after_seconds == ""
+    error_message = "stalled_after_seconds should be a whole number, at least 0, which means never${local.wrong.stalled_after_seconds}."
   }
 }
 
 variable "trainer_command" {
-  description = "The trainer, as a list of words; no shell is run."
+  description = "The trainer, as a list of words: any program of the image; no shell is run."
   type        = list(string)
   default     = ["/opt/dxnn-agent/erlang/bin/dxnn-train"]
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for command in concat([var.trainer_command], values(var.jobs)[*].trainer_command) :
-      length(command) > 0 && alltrue([for word in command : try(length(word) > 0, false)]) if command != null
-    ])
-    error_message = "trainer_command should be a list of at least one word, none of them empty."
+    condition     = length(var.trainer_command) > 0 && alltrue([for word in var.trainer_command : try(length(word) > 0, false)]) && local.wrong.trainer_command == ""
+    error_message = "trainer_command should be a list of at least one word, none of them empty${local.wrong.trainer_command}."
   }
 }
 
@@ -307,61 +327,38 @@ variable "trainer_directory" {
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for path in concat([var.trainer_directory], values(var.jobs)[*].trainer_directory) :
-      startswith(path, "/") if path != null
-    ])
-    error_message = "trainer_directory should be an absolute path, such as /opt/dxnn."
+    condition     = startswith(var.trainer_directory, "/") && local.wrong.trainer_directory == ""
+    error_message = "trainer_directory should be an absolute path, such as /opt/dxnn${local.wrong.trainer_directory}."
   }
 }
 
 variable "checkpoint_command" {
-  description = "Writes the file named by DXNN_CHECKPOINT_PATH, as a list of words; null: the Erlang node is asked."
+  description = "Writes the file named by `DXNN_CHECKPOINT_PATH`, as a list of words; `null`: the Erlang node is asked."
   type        = list(string)
   default     = null
 
   validation {
-    condition = alltrue([
-      for command in concat([var.checkpoint_command], values(var.jobs)[*].checkpoint_command) :
-      length(command) > 0 && alltrue([for word in command : try(length(word) > 0, false)]) if command != null
-    ])
-    error_message = "checkpoint_command should be a list of at least one word, none of them empty."
+    condition     = try(length(var.checkpoint_command) > 0 && alltrue([for word in var.checkpoint_command : try(length(word) > 0, false)]), var.checkpoint_command == null) && local.wrong.checkpoint_command == ""
+    error_message = "checkpoint_command should be a list of at least one word, none of them empty${local.wrong.checkpoint_command}."
   }
 }
 
 variable "artifacts" {
-  description = "Globs below trainer_directory of what finalize uploads, where it has changed since the run began."
+  description = "Globs below `trainer_directory` of what `finalize` uploads, where it has changed since the run began."
   type        = list(string)
   default     = ["benchmarks/**"]
   nullable    = false
 
   validation {
-    condition = alltrue(flatten([
-      for globs in concat([var.artifacts], values(var.jobs)[*].artifacts) : [
-        for glob in globs :
-        try(length(glob) > 0 && !startswith(glob, "/") && !contains(split("/", glob), ".."), false)
-      ] if globs != null
-    ]))
-    error_message = "artifacts should be globs below trainer_directory, such as benchmarks/**."
+    condition     = alltrue([for glob in var.artifacts : try(length(glob) > 0 && !startswith(glob, "/") && !contains(split("/", glob), ".."), false)]) && local.wrong.artifacts == ""
+    error_message = "artifacts should be globs below trainer_directory, such as benchmarks/**${local.wrong.artifacts}."
   }
 }
 
-# The instances
-
-variable "name" {
-  description = "First part of every resource's name; the second is the job's id."
-  type        = string
-  default     = "dxnn"
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,61}$", var.name)) && !startswith(var.name, "sg-")
-    error_message = "name should be letters, digits, dots, dashes and underscores, at most 62, beginning with a letter or digit, and not with sg-, which EC2 keeps for itself."
-  }
-}
+# The image
 
 variable "ami_id" {
-  description = "The image; null: the newest dxnn-agent-* of ami_owners for the architecture."
+  description = "The image; `null`: the newest of `ami_owners` that is called `image_name`, looked up by each plan."
   type        = string
   default     = null
 
@@ -372,7 +369,7 @@ variable "ami_id" {
 }
 
 variable "ami_owners" {
-  description = "Accounts whose images are taken, also for ami_id: self, or account numbers."
+  description = "Accounts whose images are taken, also for `ami_id`: self, or account numbers."
   type        = list(string)
   default     = ["self"]
   nullable    = false
@@ -385,8 +382,21 @@ variable "ami_owners" {
   }
 }
 
+variable "image_name" {
+  description = "What the image was baked as: Packer's variable of the same name. One for each trainer keeps their images apart."
+  type        = string
+  default     = "dxnn-agent"
+  nullable    = false
+
+  # Of the 128 characters of an image's name, version, architecture and time need the rest.
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{2,63}$", var.image_name))
+    error_message = "image_name should be 3 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit, such as dxnn-agent."
+  }
+}
+
 variable "architecture" {
-  description = "Of image and instances: x86_64 or arm64."
+  description = "Of image and instances: `x86_64` or `arm64`."
   type        = string
   default     = "x86_64"
   nullable    = false
@@ -397,60 +407,197 @@ variable "architecture" {
   }
 }
 
+# The instances
+
+variable "name" {
+  description = "First part of every resource's name, the second being the job's id; deployments in one account and region need different ones."
+  type        = string
+  default     = "dxnn"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,61}$", var.name)) && !startswith(var.name, "sg-")
+    error_message = "name should be letters, digits, dots, dashes and underscores, at most 62, beginning with a letter or digit, and not with sg-, which EC2 keeps for itself."
+  }
+}
+
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html has the 40.
+
 variable "instance_types" {
-  description = "Types to choose from by price and capacity: the more, the fewer interruptions. null: types of 2 vCPUs from several families."
+  description = "Types to choose from by price and capacity: the more, the fewer interruptions. `null`: types of 2 vCPUs from several families, as far as the region has them."
   type        = list(string)
   default     = null
 
-  # https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html has the 40.
   validation {
-    condition = alltrue([
-      for types in concat([var.instance_types], values(var.jobs)[*].instance_types) :
-      length(types) >= 1 && length(types) <= 40 && length(distinct(types)) == length(types) && alltrue([
-        for type in types : can(regex("^[a-z0-9-]+[.][a-z0-9-]+$", type))
-      ]) if types != null
-    ])
-    error_message = "instance_types should be 1 to 40 different types, such as c6i.large."
+    condition     = try(length(var.instance_types) >= 1 && length(var.instance_types) <= 40 && length(distinct(var.instance_types)) == length(var.instance_types) && alltrue([for type in var.instance_types : can(regex("^[a-z0-9-]+[.][a-z0-9-]+$", type))]), var.instance_types == null) && local.wrong.instance_types == ""
+    error_message = "instance_types should be 1 to 40 different types, such as c6i.large${local.wrong.instance_types}."
+  }
+}
+
+variable "spot" {
+  description = "Run on Spot; `false`: on demand, by the first of `instance_types` that has capacity, for a job that must not wait."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "spot_max_price" {
+  description = "The most that an hour of Spot may cost, in US dollars; `null`: the price on demand."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.spot_max_price > 0, var.spot_max_price == null) && local.wrong.spot_max_price == ""
+    error_message = "spot_max_price should be more than 0${local.wrong.spot_max_price}."
   }
 }
 
 variable "volume_size" {
-  description = "Size of the root volume in GiB."
+  description = "Size of the root volume in GiB; at least the image's."
   type        = number
   default     = 20
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for size in concat([var.volume_size], values(var.jobs)[*].volume_size) :
-      size >= 1 && size <= 16384 && floor(size) == size if size != null
-    ])
-    error_message = "volume_size should be a whole number of GiB from 1 to 16384."
+    condition     = var.volume_size >= 1 && var.volume_size <= 16384 && floor(var.volume_size) == var.volume_size && local.wrong.volume_size == ""
+    error_message = "volume_size should be a whole number of GiB from 1 to 16384${local.wrong.volume_size}."
+  }
+}
+
+# https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+
+variable "volume_iops" {
+  description = "Operations a second of the root volume; `null`: the 3000 that cost nothing."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.volume_iops >= 3000 && floor(var.volume_iops) == var.volume_iops, var.volume_iops == null) && local.wrong.volume_iops == ""
+    error_message = "volume_iops should be a whole number, at least 3000${local.wrong.volume_iops}."
+  }
+}
+
+variable "volume_throughput" {
+  description = "MiB a second of the root volume; `null`: the 125 that cost nothing."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.volume_throughput >= 125 && floor(var.volume_throughput) == var.volume_throughput, var.volume_throughput == null) && local.wrong.volume_throughput == ""
+    error_message = "volume_throughput should be a whole number, at least 125${local.wrong.volume_throughput}."
+  }
+}
+
+variable "extra_volumes" {
+  description = "Empty volumes beside the root, by device and size in GiB, which go with the instance; `cloud_init` formats and mounts them."
+  type = list(object({
+    device_name = string
+    size        = number
+    iops        = optional(number)
+    throughput  = optional(number)
+  }))
+  default  = []
+  nullable = false
+
+  validation {
+    condition     = alltrue([for volume in var.extra_volumes : can(regex("^/dev/(sd|xvd)[b-z]$", volume.device_name)) && floor(volume.size) == volume.size && volume.size >= 1]) && local.wrong.extra_volumes == ""
+    error_message = "extra_volumes should have devices such as /dev/sdf and whole numbers of GiB${local.wrong.extra_volumes}."
+  }
+}
+
+variable "volume_kms_key_arn" {
+  description = "Customer managed key by which volumes are encrypted, of which Auto Scaling's service-linked role needs a grant; `null`: EBS's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.volume_kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.volume_kms_key_arn))
+    error_message = "volume_kms_key_arn should be a key's ARN, and not an alias's, such as arn:aws:kms:us-east-1:123456789012:key/…."
+  }
+}
+
+variable "cloud_init" {
+  description = "Parts of user data of your own, which cloud-init takes before the agent's: each a text that begins with `#cloud-config` or `#!`."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for part in var.cloud_init : can(regex("^(#cloud-config|#!)", part))]) && local.wrong.cloud_init == ""
+    error_message = "cloud_init should be texts that begin with #cloud-config or #!${local.wrong.cloud_init}."
   }
 }
 
 variable "tags" {
-  description = "Tags of every resource, instance and volume, beside Name."
+  description = "Tags of every resource, instance, volume, network interface and Spot request, beside `Name`, `dxnn:job`, `dxnn:deployment` and the provider's `default_tags`."
   type        = map(string)
   default     = {}
   nullable    = false
 
   # 50 is what EC2 and IAM take: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
   validation {
-    condition = length(var.tags) <= 49 && alltrue([
+    condition = length(var.tags) <= 47 && alltrue([
       for key, value in var.tags :
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) &&
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)) &&
-      !startswith(lower(key), "aws:") && lower(key) != "name"
+      !can(regex("^(aws:|dxnn:|name$)", lower(key)))
     ])
-    error_message = "tags should be at most 49 keys of 1 to 128 characters with values of up to 256: letters, digits, spaces and _.:/=+-@; Name and aws: are taken."
+    error_message = "tags should be at most 47 keys of 1 to 128 characters with values of up to 256: letters, digits, spaces and _.:/=+-@; Name, dxnn: and aws: are taken."
+  }
+}
+
+# What an instance may do
+
+variable "role_path" {
+  description = "Path of the roles and instance profiles."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 128
+    error_message = "role_path should begin and end with a slash, such as /training/, and have at most 128 characters."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do; `null`: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn should be a policy's ARN, such as arn:aws:iam::123456789012:policy/boundary."
+  }
+}
+
+variable "policy_arns" {
+  description = "Policies that a job's role gets beside its own."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.policy_arns : can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", arn))]) && local.wrong.policy_arns == ""
+    error_message = "policy_arns should be policies' ARNs, such as arn:aws:iam::123456789012:policy/prices${local.wrong.policy_arns}."
+  }
+}
+
+variable "instance_profile" {
+  description = "Name of an instance profile of your own, instead of a role for each job; it has to allow what the module's would. `null`: a role for each job."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.instance_profile == null || can(regex("^[A-Za-z0-9_+=,.@-]{1,128}$", var.instance_profile))) && local.wrong.instance_profile == ""
+    error_message = "instance_profile should be an instance profile's name, of 1 to 128 letters, digits and _+=,.@-${local.wrong.instance_profile}."
   }
 }
 
 # The network, and ways in
 
 variable "subnet_ids" {
-  description = "Subnets of one VPC to launch in; []: the default VPC, in all zones. S3, EC2 Auto Scaling and, with ssm_access, Session Manager must be within reach."
+  description = "Subnets of one VPC to launch in; `[]`: the default VPC, in all zones. S3 and EC2 Auto Scaling must be within reach."
   type        = list(string)
   default     = []
   nullable    = false
@@ -461,8 +608,57 @@ variable "subnet_ids" {
   }
 }
 
+variable "public_ip_address" {
+  description = "Give instances a public address, or none; `null`: as the subnet says."
+  type        = bool
+  default     = null
+}
+
+variable "security_group_ids" {
+  description = "Security groups of your own that instances get beside the job's."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.security_group_ids) <= 4 && alltrue([for id in var.security_group_ids : can(regex("^sg-[0-9a-f]{8,17}$", id))]) && local.wrong.security_group_ids == ""
+    error_message = "security_group_ids should be at most 4 security groups' ids, such as sg-0123456789abcdef0${local.wrong.security_group_ids}."
+  }
+}
+
+variable "egress" {
+  description = "What may go out: by default HTTPS to everywhere. DNS, time and metadata of the VPC need no rule; a DNS server or a proxy of your own does. `[]` leaves it to `security_group_ids`."
+  type = list(object({
+    description      = string
+    protocol         = optional(string, "tcp")
+    from_port        = number
+    to_port          = number
+    cidr_blocks      = optional(list(string), [])
+    ipv6_cidr_blocks = optional(list(string), [])
+    prefix_list_ids  = optional(list(string), [])
+    security_groups  = optional(list(string), [])
+  }))
+  default = [{
+    description      = "HTTPS: S3 and EC2 Auto Scaling"
+    from_port        = 443
+    to_port          = 443
+    cidr_blocks      = ["0.0.0.0/0"]
+    ipv6_cidr_blocks = ["::/0"]
+  }]
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for rule in var.egress :
+      try(length(concat(rule.cidr_blocks, rule.ipv6_cidr_blocks, rule.prefix_list_ids, rule.security_groups)) > 0, false) &&
+      try(rule.from_port <= rule.to_port, false)
+    ])
+    error_message = "egress: a rule should have ports from low to high, and say where to by cidr_blocks, ipv6_cidr_blocks, prefix_list_ids or security_groups."
+  }
+}
+
 variable "ssh_cidr_blocks" {
-  description = "Networks from which SSH is let in; []: nothing listens."
+  description = "Networks from which SSH is let in; `[]`: nothing listens. Goes with `ssh_key_name`."
   type        = list(string)
   default     = []
   nullable    = false
@@ -481,7 +677,7 @@ variable "ssh_cidr_blocks" {
 }
 
 variable "ssh_key_name" {
-  description = "EC2 key pair that may log in by SSH; goes with ssh_cidr_blocks."
+  description = "EC2 key pair that may log in by SSH; goes with `ssh_cidr_blocks`."
   type        = string
   default     = null
 
@@ -491,9 +687,15 @@ variable "ssh_key_name" {
   }
 }
 
-variable "ssm_access" {
-  description = "Let Session Manager open shells on the instances."
-  type        = bool
-  default     = false
-  nullable    = false
+# Who is told
+
+variable "alert_topic_arn" {
+  description = "SNS topic that is told when a job has waited for capacity for an hour, and when it has it; `null`: nobody."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alert_topic_arn == null || can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alert_topic_arn))
+    error_message = "alert_topic_arn should be a topic's ARN, such as arn:aws:sns:us-east-1:123456789012:alerts."
+  }
 }

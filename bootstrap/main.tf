@@ -3,7 +3,7 @@
 resource "aws_s3_bucket" "trainings" {
   #checkov:skip=CKV_AWS_18:A log of reads would need a second bucket; CloudTrail can keep one
   #checkov:skip=CKV_AWS_144:A checkpoint is used in the region of its instances and worth one run's work
-  #checkov:skip=CKV_AWS_145:SSE-S3 costs no key and no request; the role's policy is what keeps jobs apart
+  #checkov:skip=CKV_AWS_145:A key of one's own costs money and requests; kms_key_arn is for who wants it
   #checkov:skip=CKV2_AWS_62:Nothing waits for objects: readers look for _SUCCESS
   bucket = var.s3_bucket
   tags   = var.tags
@@ -15,8 +15,12 @@ resource "aws_s3_bucket" "trainings" {
   server_side_encryption_configuration {
     rule {
       apply_server_side_encryption_by_default {
-        sse_algorithm = "AES256"
+        sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+        kms_master_key_id = var.kms_key_arn
       }
+
+      # One request to KMS for many objects.
+      bucket_key_enabled = var.kms_key_arn != null
     }
   }
 

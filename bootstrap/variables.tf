@@ -9,6 +9,17 @@ variable "s3_bucket" {
   }
 }
 
+variable "kms_key_arn" {
+  description = "Customer managed key by which the bucket encrypts; deployments need it as `s3_kms_key_arn`. `null`: S3's own."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn should be a key's ARN, and not an alias's, such as arn:aws:kms:us-east-1:123456789012:key/…."
+  }
+}
+
 variable "infrequent_access_after_days" {
   description = "Age in days at which runs move to Standard-IA: cheaper to keep, dearer to read, as quick."
   type        = number
@@ -23,7 +34,7 @@ variable "infrequent_access_after_days" {
 }
 
 variable "noncurrent_versions_expire_after_days" {
-  description = "Days for which overwritten and deleted objects can still be had; null: for ever."
+  description = "Days for which overwritten and deleted objects can still be had; `null`: for ever."
   type        = number
   default     = null
 

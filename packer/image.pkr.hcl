@@ -94,7 +94,8 @@ build {
     destination = "${local.uploads}/"
     sources = [
       "${local.root}/agent", "${local.root}/erlang", "${local.root}/packer",
-      "${local.root}/main.tf", "${local.root}/outputs.tf",
+      "${local.root}/image.tf", "${local.root}/main.tf", "${local.root}/network.tf",
+      "${local.root}/outputs.tf", "${local.root}/role.tf", "${local.root}/rules.tf",
       "${local.root}/variables.tf", "${local.root}/versions.tf",
     ]
   }

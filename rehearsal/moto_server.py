@@ -2,13 +2,14 @@
 
 from moto import server
 
-from rehearsal import moto_groups, moto_images, moto_permissions
+from rehearsal import moto_groups, moto_images, moto_networks, moto_permissions
 
 
 def correct() -> None:
     """Make every correction, in this process."""
     moto_groups.correct()
     moto_images.correct()
+    moto_networks.correct()
     moto_permissions.correct()
 
 

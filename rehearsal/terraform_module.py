@@ -15,7 +15,7 @@ from rehearsal.cloud import REGION, ROOT_KEY
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-_SERVICES = ("autoscaling", "ec2", "iam", "s3", "sts")
+_SERVICES = ("autoscaling", "cloudwatch", "ec2", "iam", "s3", "sts")
 
 
 @dataclass(frozen=True)

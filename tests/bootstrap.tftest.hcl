@@ -47,11 +47,12 @@ run "every_variable_is_checked" {
   variables {
     s3_bucket                             = "a"
     infrequent_access_after_days          = 29
+    kms_key_arn                           = "alias/mine"
     noncurrent_versions_expire_after_days = 0
     tags                                  = { "aws:owner" = "me" }
   }
 
   expect_failures = [
-    var.s3_bucket, var.infrequent_access_after_days, var.noncurrent_versions_expire_after_days, var.tags,
+    var.s3_bucket, var.kms_key_arn, var.infrequent_access_after_days, var.noncurrent_versions_expire_after_days, var.tags,
   ]
 }

@@ -7,6 +7,18 @@ mock_provider "aws" {
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }
+  mock_data "aws_region" {
+    defaults = { id = "us-east-1", name = "us-east-1" }
+  }
+  mock_data "aws_s3_bucket" {
+    defaults = { bucket_regional_domain_name = "trainings.s3.us-east-1.amazonaws.com" }
+  }
+  mock_data "aws_vpcs" {
+    defaults = { ids = ["vpc-0123456789abcdef0"] }
+  }
+  mock_data "aws_ec2_instance_type_offerings" {
+    defaults = { instance_types = ["c5.large", "c6i.large", "m5.large"] }
+  }
   mock_data "aws_availability_zones" {
     defaults = { names = ["us-east-1a", "us-east-1b"] }
   }
@@ -48,8 +60,8 @@ run "one_job" {
     error_message = "Every instance is a Spot instance."
   }
   assert {
-    condition     = length(aws_autoscaling_group.job["xor"].mixed_instances_policy[0].launch_template[0].override) == 6
-    error_message = "A job that names no types has several."
+    condition     = length(aws_autoscaling_group.job["xor"].mixed_instances_policy[0].launch_template[0].override) == 3
+    error_message = "A job that names no types has those of the usual ones that the region has."
   }
   assert {
     condition     = aws_launch_template.job["xor"].instance_initiated_shutdown_behavior == "terminate"
@@ -63,7 +75,7 @@ run "one_job" {
     error_message = "The metadata service takes IMDSv2 only, from the instance itself only."
   }
   assert {
-    condition     = length(aws_security_group.instances.ingress) == 0 && length(aws_security_group.instances.egress) == 1
+    condition     = length(aws_security_group.job["xor"].ingress) == 0 && length(aws_security_group.job["xor"].egress) == 1
     error_message = "Nothing listens, and one port goes out."
   }
   assert {
@@ -155,12 +167,12 @@ run "a_role_reaches_its_own_job" {
     error_message = "A role reads and writes its own job only; a star in s3_prefix is a star."
   }
   assert {
-    condition     = jsondecode(aws_iam_role_policy.job["b"].policy).Statement[2].Resource == "arn:aws:autoscaling:*:123456789012:autoScalingGroup:*:autoScalingGroupName/dxnn-b"
+    condition     = jsondecode(aws_iam_role_policy.job["b"].policy).Statement[2].Resource == "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:*:autoScalingGroupName/dxnn-b"
     error_message = "A role scales its own group only."
   }
   assert {
     condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.job["a"].policy).Statement : statement.Action])) == toset([
-      "s3:GetObject", "s3:PutObject", "s3:ListBucket",
+      "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket",
       "autoscaling:SetDesiredCapacity", "autoscaling:DescribeAutoScalingInstances",
     ])
     error_message = "A role may do nothing else."
@@ -173,21 +185,16 @@ run "ways_in" {
   variables {
     ssh_cidr_blocks = ["203.0.113.0/24", "2001:db8::/48"]
     ssh_key_name    = "mine"
-    ssm_access      = true
     subnet_ids      = ["subnet-0123456789abcdef0"]
   }
 
   assert {
     condition = (
-      tolist(aws_security_group.instances.ingress)[0].from_port == 22 &&
-      tolist(aws_security_group.instances.ingress)[0].cidr_blocks == tolist(["203.0.113.0/24"]) &&
-      tolist(aws_security_group.instances.ingress)[0].ipv6_cidr_blocks == tolist(["2001:db8::/48"])
+      tolist(aws_security_group.job["xor"].ingress)[0].from_port == 22 &&
+      tolist(aws_security_group.job["xor"].ingress)[0].cidr_blocks == tolist(["203.0.113.0/24"]) &&
+      tolist(aws_security_group.job["xor"].ingress)[0].ipv6_cidr_blocks == tolist(["2001:db8::/48"])
     )
     error_message = "SSH is let in from the named networks."
-  }
-  assert {
-    condition     = strcontains(aws_iam_role_policy.job["xor"].policy, "ssmmessages:OpenDataChannel")
-    error_message = "Session Manager may open shells."
   }
   assert {
     condition     = aws_autoscaling_group.job["xor"].vpc_zone_identifier == toset(["subnet-0123456789abcdef0"])
@@ -215,6 +222,39 @@ run "an_image_for_other_machines" {
   }
 
   expect_failures = [data.aws_ami.image]
+}
+
+run "a_bucket_in_another_region" {
+  command = plan
+
+  override_data {
+    target = data.aws_s3_bucket.s3_bucket
+    values = { bucket_regional_domain_name = "trainings.s3.eu-central-1.amazonaws.com" }
+  }
+
+  expect_failures = [data.aws_s3_bucket.s3_bucket]
+}
+
+run "a_region_without_a_default_network" {
+  command = plan
+
+  override_data {
+    target = data.aws_vpcs.default_or_set_subnet_ids
+    values = { ids = [] }
+  }
+
+  expect_failures = [data.aws_vpcs.default_or_set_subnet_ids]
+}
+
+run "a_region_without_the_usual_types" {
+  command = plan
+
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.usual
+    values = { instance_types = [] }
+  }
+
+  expect_failures = [data.aws_ec2_instance_type_offerings.usual]
 }
 
 run "types_for_other_images" {
@@ -246,40 +286,62 @@ run "every_variable_is_checked" {
   command = plan
 
   variables {
-    architecture                         = "x86"
+    alert_topic_arn                      = "alerts"
     ami_id                               = "newest"
     ami_owners                           = ["me"]
+    architecture                         = "x86"
     artifacts                            = ["../secrets"]
     checkpoint_command                   = []
     checkpoint_deadline_seconds          = 0
     checkpoint_interval_seconds          = -1
     checkpoint_keep                      = 0
+    cloud_init                           = ["runcmd: []"]
     container_name                       = "-"
+    egress                               = [{ description = "all", from_port = 0, to_port = 0 }]
     environment                          = { DXNN_JOB_ID = "b" }
+    extra_volumes                        = [{ device_name = "sdf", size = 8 }]
+    image_name                           = "a"
     instance_initiated_shutdown_behavior = "stop"
+    instance_profile                     = "a/b"
     instance_types                       = []
     max_failed_runs                      = 0
     max_fruitless_runs                   = 0
+    max_job_hours                        = -1
     on_upload_failure                    = "panic"
+    permissions_boundary_arn             = "boundary"
+    policy_arns                          = ["ReadOnlyAccess"]
     poll_interval_seconds                = 61
+    restore_give_up_seconds              = -1
+    role_path                            = "training"
     s3_bucket                            = "Trainings"
+    s3_kms_key_arn                       = "alias/mine"
     s3_prefix                            = "/dxnn"
+    security_group_ids                   = ["default"]
+    spot_max_price                       = 0
     ssh_cidr_blocks                      = ["0.0.0.0/0"]
     stalled_after_seconds                = -1
     subnet_ids                           = ["all"]
     tags                                 = { Name = "mine" }
     trainer_command                      = [""]
     trainer_directory                    = "dxnn"
+    volume_iops                          = 1
+    volume_kms_key_arn                   = "alias/mine"
     volume_size                          = 0
+    volume_throughput                    = 1
   }
 
   expect_failures = [
-    var.architecture, var.ami_id, var.ami_owners, var.artifacts, var.checkpoint_command,
-    var.checkpoint_deadline_seconds, var.checkpoint_interval_seconds, var.checkpoint_keep,
-    var.container_name, var.environment, var.instance_initiated_shutdown_behavior, var.instance_types,
-    var.max_failed_runs, var.max_fruitless_runs, var.on_upload_failure, var.poll_interval_seconds,
-    var.s3_bucket, var.s3_prefix, var.ssh_cidr_blocks, var.stalled_after_seconds, var.subnet_ids, var.tags,
-    var.trainer_command, var.trainer_directory, var.volume_size,
+    var.alert_topic_arn, var.ami_id, var.ami_owners, var.architecture, var.artifacts,
+    var.checkpoint_command, var.checkpoint_deadline_seconds, var.checkpoint_interval_seconds,
+    var.checkpoint_keep, var.cloud_init, var.container_name, var.egress, var.environment,
+    var.extra_volumes, var.image_name, var.instance_initiated_shutdown_behavior,
+    var.instance_profile, var.instance_types, var.max_failed_runs, var.max_fruitless_runs,
+    var.max_job_hours, var.on_upload_failure, var.permissions_boundary_arn, var.policy_arns,
+    var.poll_interval_seconds, var.restore_give_up_seconds, var.role_path, var.s3_bucket,
+    var.s3_kms_key_arn, var.s3_prefix, var.security_group_ids, var.spot_max_price,
+    var.ssh_cidr_blocks, var.stalled_after_seconds, var.subnet_ids, var.tags, var.trainer_command,
+    var.trainer_directory, var.volume_iops, var.volume_kms_key_arn, var.volume_size,
+    var.volume_throughput,
   ]
 }
 

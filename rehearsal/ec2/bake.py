@@ -24,7 +24,8 @@ from rehearsal.errors import RehearsalError
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # What Packer uploads, and the directory it runs in.
-_UPLOADED = ("agent", "erlang", "packer", "main.tf", "outputs.tf", "variables.tf", "versions.tf")
+_MODULE = sorted(path.name for path in CHECKOUT.glob("*.tf"))
+_UPLOADED = ("agent", "erlang", "packer", *_MODULE)
 _NOT_UPLOADED = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*", "_build", "*.beam")
 # Debian's Packer 1.6.6 has its plugins built in, and refuses the block that later ones need.
 _NOT_FOR_DEBIAN = "plugins.pkr.hcl"
@@ -53,7 +54,8 @@ def image(
     `show` is called with each line that Packer prints. Raises RehearsalError.
     """
     with _uploaded(region.directory / "checkout") as checkout:
-        name = f"image-{_fingerprint(checkout, variables)}"
+        fingerprint = _fingerprint(checkout, variables)
+        name = f"image-{fingerprint}"
         with (cache / "images.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             kept = cache / name
@@ -62,7 +64,9 @@ def image(
                 _keep(region.disk_of(baked), kept)
                 return baked
             disk = (*sorted(used(kept).iterdir(), reverse=True), base_image.ensure(cache))
-    image_id = region.register(f"{_image_name(variables)}-{name}", disk)
+    # As Packer names it, for the module goes by that; the fingerprint stands for the time.
+    called = f"{_image_name(variables)}-0-x86_64-{int(fingerprint, 16)}"
+    image_id = region.register(called, disk)
     region.client("ec2").create_tags(
         Resources=[image_id],
         Tags=[{"Key": key, "Value": value} for key, value in _tags(variables).items()],

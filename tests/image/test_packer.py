@@ -36,8 +36,8 @@ def template(tmp_path: Path) -> Path:
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    for name in ("main.tf", "outputs.tf", "variables.tf", "versions.tf"):
-        (tmp_path / name).touch()
+    for path in ROOT.glob("*.tf"):
+        (tmp_path / path.name).touch()
     (tmp_path / "erlang" / "trainer").mkdir(parents=True)
     (tmp_path / "packer" / "plugins.pkr.hcl").unlink()
     return tmp_path / "packer"
@@ -138,7 +138,7 @@ def test_form() -> None:
 def test_every_file_that_is_uploaded_is_there() -> None:
     text = (PACKER / "image.pkr.hcl").read_text(encoding="utf-8")
     uploaded = {part.split('"')[0] for part in text.split("${local.root}/")[1:]}
-    assert {"agent", "erlang", "packer", "main.tf"} <= uploaded
+    assert {"agent", "erlang", "packer", *(path.name for path in ROOT.glob("*.tf"))} <= uploaded
     assert [name for name in uploaded if not (ROOT / name).exists()] == []
 
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from types_boto3_sts import STSClient
 
 
+def role(group: str, region: str = REGION) -> str:
+    """Return the name of the role, and of the profile, that go with a group's name."""
+    return f"{group}-{region}"
+
+
 @dataclass(frozen=True)
 class Credentials:
     """What a request is signed with."""
@@ -40,6 +45,7 @@ class Aws:
 
     endpoint: str
     credentials: Credentials = Credentials()
+    region: str = REGION
 
     def client(self, service: str) -> Any:
         import boto3
@@ -49,7 +55,7 @@ class Aws:
             self.credentials.access_key,
             self.credentials.secret_key,
             self.credentials.session_token,
-            region_name=REGION,
+            region_name=self.region,
         )
         once = Config(retries={"total_max_attempts": 1}, proxies={})
         client: Any = session.client  # the service is not a literal
@@ -95,12 +101,16 @@ class Aws:
         keys = (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
         return Aws(self.endpoint, Credentials(*keys))
 
-    def add_image(self, name: str, architecture: str = "x86_64") -> str:
+    def add_image(self, name: str, architecture: str = "x86_64", **tags: str) -> str:
         """Register an image of this account, backed by EBS, and return its id."""
         architectures: Any = architecture
-        return self.ec2.register_image(
+        image = self.ec2.register_image(
             Name=name, Architecture=architectures, RootDeviceName="/dev/xvda"
         )["ImageId"]
+        if tags:
+            listed: Any = [{"Key": key, "Value": value} for key, value in tags.items()]
+            self.ec2.create_tags(Resources=[image], Tags=listed)
+        return image
 
     def group(self, name: str) -> "AutoScalingGroupTypeDef":
         return self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
@@ -176,6 +186,10 @@ class Aws:
                 one["InstanceId"]
                 for each in _all(self.ec2, "describe_instances", "Reservations", Filters=running)
                 for one in each["Instances"]
+            ],
+            "alarms": [
+                one["AlarmName"]
+                for one in _all(self.client("cloudwatch"), "describe_alarms", "MetricAlarms")
             ],
             "volumes": [one["VolumeId"] for one in _all(self.ec2, "describe_volumes", "Volumes")],
         }

@@ -11,6 +11,7 @@ from tests.terraform.engine import ROOT, Terraform, working_copy
 NewDeployment = Callable[..., Terraform]
 
 BUCKET = "trainings"
+IMAGE = "dxnn-agent-0.1.0-x86_64-20250111120000"
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def aws(cloud_endpoint: str) -> Aws:
     """Return a cloud with an image of our own and a bucket; what other tests left is gone."""
     found = Aws(cloud_endpoint)
     found.reset()
-    found.add_image("dxnn-agent-20250111")
+    found.add_image(IMAGE)
     found.s3.create_bucket(Bucket=BUCKET)
     return found
 

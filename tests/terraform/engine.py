@@ -29,6 +29,13 @@ class Terraform:
         """Give the module's variables their values, instead of those they had."""
         Module(self.directory).configure(**variables)
 
+    def configure_provider(self, **arguments: object) -> None:
+        """Give the provider more arguments, or others."""
+        file = self.directory / "provider.tf.json"
+        written = json.loads(file.read_text(encoding="utf-8"))
+        written["provider"]["aws"] |= arguments
+        file.write_text(json.dumps(written), encoding="utf-8")
+
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever it ends with."""
         module = Module(self.directory)

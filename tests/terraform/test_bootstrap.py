@@ -83,6 +83,19 @@ def test_other_ages(aws: Aws, applied: Terraform) -> None:
     assert not applied.differs()
 
 
+def test_a_key_of_one_s_own(aws: Aws, applied: Terraform) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/0b7c2a4e-1111-2222-3333-444455556666"
+    applied.configure(s3_bucket=NAME, kms_key_arn=key)
+    applied.apply()
+    held = aws.s3.get_bucket_encryption(Bucket=NAME)["ServerSideEncryptionConfiguration"]
+    (rule,) = held["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": key,
+    }
+    assert rule["BucketKeyEnabled"]
+
+
 def test_it_can_not_be_destroyed_by_mistake(aws: Aws, applied: Terraform) -> None:
     aws.s3.put_object(Bucket=NAME, Key="dxnn/xor/run-20250111-143012Z/_SUCCESS", Body=b"{}")
     assert "lifecycle.prevent_destroy" in applied.refusal("destroy")

@@ -26,6 +26,27 @@ def finished(aws: Aws, deploy: NewDeployment) -> Terraform:
     return terraform
 
 
+def run_cli(aws: Aws, command: str) -> None:
+    """Do what `aws autoscaling …` does, an option with several words being a list."""
+    program, service, verb, *words = shlex.split(command)
+    assert (program, service) == ("aws", "autoscaling")
+    options: dict[str, list[str]] = {}
+    for word in words:
+        if word.startswith("--"):
+            options[word] = []
+        else:
+            options[list(options)[-1]].append(word)
+    (group,) = options.pop("--auto-scaling-group-name")
+    ((name, given),) = options.items()
+    if verb == "resume-processes" and name == "--scaling-processes":
+        aws.autoscaling.resume_processes(AutoScalingGroupName=group, ScalingProcesses=given)
+    else:
+        assert (verb, name) == ("set-desired-capacity", "--desired-capacity")
+        aws.autoscaling.set_desired_capacity(
+            AutoScalingGroupName=group, DesiredCapacity=int(given[0])
+        )
+
+
 def ended(aws: Aws) -> bool:
     return aws.group(NAME)["DesiredCapacity"] == 0 and not aws.instances(NAME)
 
@@ -53,13 +74,14 @@ def test_a_job_beside_it_starts_alone(aws: Aws, finished: Terraform) -> None:
 
 
 def test_it_can_be_started_again(aws: Aws, finished: Terraform) -> None:
-    words = shlex.split(finished.outputs()["jobs"]["xor"]["start_again"])
-    assert words[:3] == ["aws", "autoscaling", "set-desired-capacity"]
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    assert options.keys() == {"--auto-scaling-group-name", "--desired-capacity"}
-    aws.autoscaling.set_desired_capacity(
-        AutoScalingGroupName=options["--auto-scaling-group-name"],
-        DesiredCapacity=int(options["--desired-capacity"]),
+    # As AWS does to a group whose launches have failed for a day, and as an operator may.
+    aws.autoscaling.suspend_processes(
+        AutoScalingGroupName=NAME, ScalingProcesses=["Launch", "ReplaceUnhealthy"]
     )
+    start = finished.outputs()["jobs"]["xor"]["start_again"]
+    for command in start.split(" && "):
+        run_cli(aws, command)
+    assert aws.group(NAME)["SuspendedProcesses"] == []
+    assert aws.group(NAME)["DesiredCapacity"] == 1
     assert len(aws.instances(NAME)) == 1
     assert not finished.differs()

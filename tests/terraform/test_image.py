@@ -24,7 +24,7 @@ def named(deploy: NewDeployment, image: str) -> Terraform:
 
 
 def test_it_is_what_is_launched(aws: Aws, named: Terraform, image: str) -> None:
-    assert aws.template("arm-xor")["ImageId"] == image == named.outputs()["image"]
+    assert aws.template("arm-xor")["ImageId"] == image == named.outputs()["image"]["id"]
 
 
 @pytest.mark.usefixtures("named")
@@ -39,10 +39,25 @@ def test_on_machines_that_can_run_it(aws: Aws) -> None:
 
 def test_the_newest_image_of_our_own_is_taken(aws: Aws, deploy: NewDeployment) -> None:
     time.sleep(1.1)  # images are dated to the second
-    newer = aws.add_image("dxnn-agent-20260101")
-    aws.add_image("dxnn-agent-20260102", "arm64")
-    aws.add_image("not-dxnn-agent-20260103")
-    assert deploy(name="newest").outputs()["image"] == newer
+    name = "dxnn-agent-0.2.0-x86_64-20260101000000"
+    newer = aws.add_image(name, Trainer="https://example.org/dxnn", TrainerRef="v2")
+    aws.add_image("dxnn-agent-0.2.0-arm64-20260102000000", "arm64")
+    aws.add_image("not-dxnn-agent-0.2.0-x86_64-20260103000000")
+    # Begins alike, and was baked as something else.
+    aws.add_image("dxnn-agent-gold-0.2.0-x86_64-20260104000000")
+    aws.add_image("dxnn-agent-2-0.2.0-x86_64-20260104000000")
+    assert deploy(name="newest").outputs()["image"] == {
+        "id": newer,
+        "name": name,
+        "trainer": "https://example.org/dxnn",
+        "trainer_ref": "v2",
+    }
+
+
+def test_an_image_of_another_name(aws: Aws, deploy: NewDeployment) -> None:
+    image = aws.add_image("gold.2-0.2.0-x86_64-20250101000000")
+    aws.add_image("gold-2-0.2.0-x86_64-20260101000000")
+    assert deploy(name="gold", image_name="gold.2").outputs()["image"]["id"] == image
 
 
 @pytest.mark.parametrize(
@@ -50,7 +65,18 @@ def test_the_newest_image_of_our_own_is_taken(aws: Aws, deploy: NewDeployment) -
     [
         (
             {"architecture": "arm64", "ami_owners": ["999999999999"]},
-            "999999999999 has no image dxnn-agent-* for arm64 in this region: bake one",
+            (
+                "image_name: 999999999999 has no image dxnn-agent for arm64 in this region: "
+                "bake one with packer build packer/."
+            ),
+        ),
+        (
+            {"image_name": "gold"},
+            "bake one with packer build -var image_name=gold packer/.",
+        ),
+        (
+            {"ami_id": "ami-0123456789abcdef0"},
+            "ami_id: self has no image ami-0123456789abcdef0 in this region; ami_owners should",
         ),
         (
             {"instance_types": ["c7g.large"]},
@@ -58,7 +84,7 @@ def test_the_newest_image_of_our_own_is_taken(aws: Aws, deploy: NewDeployment) -
         ),
         (
             {"volume_size": 1},
-            "volume_size: xor's should be at least that of the image",
+            "volume_size: jobs.xor has 1; it should have at least as many GiB as the image ami-",
         ),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from dxnn_agent.settings import Settings
 from dxnn_agent.settings_sources import load
 from tests.terraform import environment_file
-from tests.terraform.aws import Aws
+from tests.terraform.aws import Aws, role
 from tests.terraform.conftest import BUCKET, NewDeployment
 from tests.terraform.engine import Terraform
 
@@ -31,6 +31,8 @@ SWEEP: dict[str, dict[str, Any]] = {
         "relaunch_on_interruption": False,
         "max_fruitless_runs": 1,
         "max_failed_runs": 5,
+        "max_job_hours": 12.5,
+        "restore_give_up_seconds": 0,
         "stalled_after_seconds": 0,
         "trainer_command": ["python3", "train.py", '--title=<"a" & b>', "é"],
         "trainer_directory": "/srv/my trainer",
@@ -104,19 +106,16 @@ def test_types_and_volume(aws: Aws) -> None:
     assert device["Ebs"]["VolumeSize"] == 20
 
 
-def test_one_run_and_no_more(aws: Aws, deployed: Terraform) -> None:
+def test_one_run_and_no_more(aws: Aws) -> None:
     def suspended(name: str) -> list[str]:
         return [each["ProcessName"] for each in aws.group(name)["SuspendedProcesses"]]
 
     assert suspended("sweep-own") == ["ReplaceUnhealthy"]
     assert suspended("sweep-plain") == []
-    told = deployed.outputs()["jobs"]
-    assert "resume-processes" in told["own"]["start_again"]
-    assert "resume-processes" not in told["plain"]["start_again"]
 
 
 def test_runs_lie_at_the_top_of_the_bucket(aws: Aws, deployed: Terraform) -> None:
     assert deployed.outputs()["jobs"]["own"]["results"] == f"s3://{BUCKET}/own/"
-    first, second, *_ = aws.policy("sweep-own")["Statement"]
+    first, second, *_ = aws.policy(role("sweep-own"))["Statement"]
     assert first["Resource"] == f"arn:aws:s3:::{BUCKET}/own/*"
     assert second["Condition"] == {"StringLike": {"s3:prefix": ["own/*"]}}

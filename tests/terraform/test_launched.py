@@ -1,12 +1,13 @@
 """What the cloud holds once a job is deployed with every default."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from rehearsal.cloud import REGION
-from tests.terraform.aws import Aws
-from tests.terraform.conftest import BUCKET, NewDeployment
+from tests.terraform.aws import Aws, role
+from tests.terraform.conftest import BUCKET, IMAGE, NewDeployment
 from tests.terraform.engine import Terraform
 
 ACCOUNT = "123456789012"
@@ -83,19 +84,21 @@ def test_the_group_launches_the_templates_latest_version(aws: Aws) -> None:
 
 
 def test_everything_is_named(aws: Aws) -> None:
-    named = [{"Key": "Name", "Value": NAME}]
+    named = {"Name": NAME, "dxnn:job": "xor", "dxnn:deployment": "dxnn"}
     specifications = aws.template(NAME)["TagSpecifications"]
-    assert {each["ResourceType"]: each["Tags"] for each in specifications} == {
+    # Network interfaces, too, where the provider knows their tags.
+    assert {each["ResourceType"]: _by_key(each["Tags"]) for each in specifications} == {
         "instance": named,
         "volume": named,
+        "spot-instances-request": named,
     }
     (instance,) = aws.instances(NAME)
-    assert {"Key": "Name", "Value": NAME} in instance["Tags"]
+    assert named.items() <= _by_key(instance["Tags"]).items()
     assert instance["ImageId"] == aws.ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
 
 
 def test_nothing_listens_and_only_443_goes_out(aws: Aws) -> None:
-    group = aws.security_group("dxnn")
+    group = aws.security_group(NAME)
     assert aws.template(NAME)["SecurityGroupIds"] == [group["GroupId"]]
     assert "KeyName" not in aws.template(NAME)
     assert group["IpPermissions"] == []
@@ -108,24 +111,25 @@ def test_nothing_listens_and_only_443_goes_out(aws: Aws) -> None:
 def test_the_instances_role_is_the_jobs_own(aws: Aws) -> None:
     profile = aws.template(NAME)["IamInstanceProfile"]["Name"]
     held = aws.iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
-    (role,) = held["Roles"]
-    assert role["RoleName"] == NAME
-    trust: Any = role["AssumeRolePolicyDocument"]
+    (held_role,) = held["Roles"]
+    assert held_role["RoleName"] == profile == role(NAME)
+    trust: Any = held_role["AssumeRolePolicyDocument"]
     assert [each["Principal"] for each in trust["Statement"]] == [{"Service": "ec2.amazonaws.com"}]
 
 
 def test_the_role_may_do_this_and_nothing_else(aws: Aws) -> None:
-    statements = aws.policy(NAME)["Statement"]
+    statements = aws.policy(role(NAME))["Statement"]
     assert {statement["Effect"] for statement in statements} == {"Allow"}
     granted = {
         (action, statement["Resource"])
         for statement in statements
         for action in _listed(statement["Action"])
     }
-    group = f"arn:aws:autoscaling:*:{ACCOUNT}:autoScalingGroup:*:autoScalingGroupName/{NAME}"
+    group = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:*:autoScalingGroupName/{NAME}"
     assert granted == {
         ("s3:GetObject", f"arn:aws:s3:::{BUCKET}/dxnn/xor/*"),
         ("s3:PutObject", f"arn:aws:s3:::{BUCKET}/dxnn/xor/*"),
+        ("s3:AbortMultipartUpload", f"arn:aws:s3:::{BUCKET}/dxnn/xor/*"),
         ("s3:ListBucket", f"arn:aws:s3:::{BUCKET}"),
         ("autoscaling:SetDesiredCapacity", group),
         ("autoscaling:DescribeAutoScalingInstances", "*"),
@@ -139,14 +143,25 @@ def test_what_the_user_is_told(deployed: Terraform, aws: Aws) -> None:
     assert told["jobs"] == {
         "xor": {
             "group": NAME,
-            "role": NAME,
+            "role": role(NAME),
+            "security_group": aws.security_group(NAME)["GroupId"],
             "results": f"s3://{BUCKET}/dxnn/xor/",
-            "start_again": "aws autoscaling set-desired-capacity "
+            "start_again": "aws autoscaling resume-processes "
+            f"--auto-scaling-group-name {NAME} --scaling-processes Launch ReplaceUnhealthy && "
+            "aws autoscaling set-desired-capacity "
             f"--auto-scaling-group-name {NAME} --desired-capacity 1",
         }
     }
-    assert told["security_group"] == aws.security_group("dxnn")["GroupId"]
-    assert aws.s3.meta.region_name == REGION
+    assert told["image"] == {
+        "id": aws.template(NAME)["ImageId"],
+        "name": IMAGE,
+        "trainer": None,
+        "trainer_ref": None,
+    }
+
+
+def _by_key(tags: Sequence[Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.terraform.aws import Aws
+from tests.terraform.aws import Aws, role
 from tests.terraform.conftest import BUCKET
 from tests.terraform.engine import ROOT, working_copy
 
@@ -17,7 +17,8 @@ def test_the_life_of_a_deployment(aws: Aws, tmp_path: Path) -> None:
     terraform.apply()
     assert not terraform.differs()
     made = aws.left()
-    assert made["groups"] == made["templates"] == made["profiles"] == ["dxnn-xor"]
+    assert made["groups"] == made["templates"] == made["security groups"] == ["dxnn-xor"]
+    assert made["roles"] == made["profiles"] == [role("dxnn-xor")]
     (instance,) = aws.instances("dxnn-xor")
 
     terraform.configure(

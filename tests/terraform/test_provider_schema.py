@@ -32,10 +32,17 @@ def test_the_bindings_are_those_of_the_sixth_version() -> None:
 
 
 def test_all_files_are_looked_at() -> None:
-    assert {"main.tf", "outputs.tf", "variables.tf", "bootstrap/main.tf"} <= TEXTS.keys()
-    kinds = {each.kind for each in module_text.resources(TEXTS["main.tf"])}
+    assert {
+        "image.tf",
+        "main.tf",
+        "network.tf",
+        "role.tf",
+        "outputs.tf",
+        "bootstrap/main.tf",
+    } <= TEXTS.keys()
+    kinds = {each.kind for text in TEXTS.values() for each in module_text.resources(text)}
     assert {"aws_autoscaling_group", "aws_launch_template", "data.aws_ami"} <= kinds
-    read = module_text.references(TEXTS["main.tf"]) | module_text.references(TEXTS["outputs.tf"])
+    read = set().union(*(module_text.references(text) for text in TEXTS.values()))
     assert {
         ("aws_launch_template", "latest_version"),
         ("data.aws_ami", "root_device_name"),

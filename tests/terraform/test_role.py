@@ -17,7 +17,7 @@ from tests.bucket import Bucket
 from tests.dump_files import leave_checkpoint
 from tests.machine import Machine, new_machine
 from tests.s3_servers import S3Server
-from tests.terraform.aws import Aws
+from tests.terraform.aws import Aws, role
 from tests.terraform.conftest import BUCKET, NewDeployment
 
 # The sibling's id begins with the job's own: a pattern must not let the one in with the other.
@@ -40,7 +40,7 @@ def _deployed(aws: Aws, deploy: NewDeployment) -> None:
 @pytest.fixture(scope="module")
 def instance(aws: Aws) -> Aws:
     """Return the cloud as an instance of the job sees it."""
-    return aws.assuming(f"dxnn-{JOB}")
+    return aws.assuming(role(f"dxnn-{JOB}"))
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,10 @@ MACHINES: dict[str, Attempt] = {
     ),
     "create a user": lambda it, _: it.iam.create_user(UserName="me"),
     "give itself rights": lambda it, _: it.iam.put_role_policy(
-        RoleName=f"dxnn-{JOB}", PolicyName="more", PolicyDocument="{}"
+        RoleName=role(f"dxnn-{JOB}"), PolicyName="more", PolicyDocument="{}"
     ),
     "take another job's role": lambda it, _: it.sts.assume_role(
-        RoleArn=f"arn:aws:iam::123456789012:role/dxnn-{SIBLING}", RoleSessionName="me"
+        RoleArn=f"arn:aws:iam::123456789012:role/{role(f'dxnn-{SIBLING}')}", RoleSessionName="me"
     ),
 }
 
@@ -182,7 +182,7 @@ def held(aws: Aws) -> Any:
 def machine(aws: Aws, tmp_path: Path) -> Iterator[Machine]:
     """Yield a group's instance, with the group's role, and with the settings that it was given."""
     (launched,) = aws.instances(f"dxnn-{TRAINED}")
-    keys = aws.assuming(f"dxnn-{TRAINED}").credentials
+    keys = aws.assuming(role(f"dxnn-{TRAINED}")).credentials
     server = S3Server(urlsplit(aws.endpoint).port or 0, keys.access_key, keys.secret_key)
     with serve_one(Instance(instance_id=launched["InstanceId"])) as described:
         made = new_machine(tmp_path / "machine", server, aws.endpoint, BUCKET, described)

@@ -15,7 +15,10 @@ from tests.terraform.engine import ROOT, Terraform
 
 FILES = [
     file
-    for pattern in ("*.tf", "*.tfvars.example", "bootstrap/*.tf", "tests/*.tftest.hcl")
+    for pattern in (
+        *("*.tf", "*.tfvars.example", "bootstrap/*.tf", "examples/*/*.tf"),
+        "tests/*.tftest.hcl",
+    )
     for file in sorted(ROOT.glob(pattern))
 ]
 CHECKOV = Path(sys.prefix) / "checkov" / "bin" / "checkov"

@@ -1,10 +1,10 @@
 """The module's variables, the agent's settings and the documentation say the same."""
 
 import json
-import re
 
 import pytest
 
+from docs import module_page
 from dxnn_agent.settings import Settings
 from tests.terraform.engine import ROOT
 
@@ -18,49 +18,29 @@ _OF_A_JOB = {"job_id"}
 # The same for all jobs of a deployment.
 _OF_A_DEPLOYMENT = {"s3_bucket", "s3_prefix", "instance_initiated_shutdown_behavior"}
 
-
-def page(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def blocks(file: str, kind: str) -> dict[str, str]:
-    """Return the bodies of a file's blocks of one kind, by name."""
-    found = re.findall(rf'^{kind} "(\w+)" {{\n(.*?)^}}$', page(file), re.MULTILINE | re.DOTALL)
-    return dict(found)
+VARIABLES = {each.name: each for each in module_page.variables(ROOT / "variables.tf")}
+ATTRIBUTES = module_page.attributes(VARIABLES["jobs"].type)
 
 
-VARIABLES = blocks("variables.tf", "variable")
-BOOTSTRAP = blocks("bootstrap/variables.tf", "variable")
+def test_the_page_is_what_the_files_say() -> None:
+    assert module_page.PAGE.read_text(encoding="utf-8") == module_page.page(), "type `make docs`"
 
 
-def default(body: str) -> str | None:
-    """Return a variable's default as it is written, which is JSON too; None where it has none."""
-    found = re.search(r"^  default += (.*)$", body, re.MULTILINE)
-    return found and found[1]
-
-
-@pytest.mark.parametrize("name", VARIABLES)
-def test_every_variable_stands_in_the_table_with_its_default(name: str) -> None:
-    written = default(VARIABLES[name])
-    shown = "" if written is None else f" `{written}`"
-    assert f"\n| `{name}` |{shown} | " in page("docs/deploying.md")
-
-
-@pytest.mark.parametrize("name", BOOTSTRAP)
-def test_every_variable_of_the_bucket_stands_in_the_table(name: str) -> None:
-    written = default(BOOTSTRAP[name])
-    shown = "" if written is None else f" `{written}`"
-    assert f"\n| `{name}` |{shown} | " in page("docs/deploying.md")
-
-
-@pytest.mark.parametrize("name", sorted(blocks("outputs.tf", "output")))
-def test_every_output_is_told(name: str) -> None:
-    assert f"`{name}`" in page("docs/deploying.md")
+def test_the_page_has_every_input_and_output() -> None:
+    page = module_page.page()
+    for folder in (ROOT, ROOT / "bootstrap"):
+        names = [each.name for each in module_page.variables(folder / "variables.tf")]
+        names += module_page.outputs(folder / "outputs.tf")
+        assert [name for name in names if f"\n| `{name}` | " not in page] == []
+    assert (
+        "\n| `volume_size` | `number` | `20` | yes | Size of the root volume in GiB; "
+        "at least the image's. |\n"
+    ) in page
 
 
 @pytest.mark.parametrize("key", sorted(Settings.model_fields.keys() - _NOT_THE_MODULES - _OF_A_JOB))
 def test_every_setting_is_a_variable_with_the_same_default(key: str) -> None:
-    written = default(VARIABLES[key])
+    written = VARIABLES[key].default
     preset = Settings.model_fields[key].get_default()
     if written is None:
         assert preset is None
@@ -73,6 +53,10 @@ def _json(value: object) -> str:
 
 
 def test_a_job_has_every_setting_that_may_differ() -> None:
-    attributes = set(re.findall(r"^    (\w+) += optional\(", VARIABLES["jobs"], re.MULTILINE))
     settings = Settings.model_fields.keys() - _NOT_THE_MODULES - _OF_A_JOB - _OF_A_DEPLOYMENT
-    assert attributes == settings | {"experiment", "environment", "instance_types", "volume_size"}
+    assert settings <= ATTRIBUTES.keys()
+
+
+def test_a_jobs_attribute_is_the_variable_of_the_same_name() -> None:
+    types = {name: VARIABLES[name].type for name in ATTRIBUTES if name != "experiment"}
+    assert {"experiment": "string", **types} == ATTRIBUTES

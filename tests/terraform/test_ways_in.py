@@ -1,13 +1,13 @@
-"""SSH, Session Manager and subnets of one's own; tags on everything."""
+"""SSH and subnets of one's own; tags on everything."""
 
-import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.terraform.aws import Aws
+from tests.terraform.aws import Aws, role
 from tests.terraform.conftest import BUCKET, NewDeployment
-from tests.terraform.engine import Terraform
+from tests.terraform.engine import ROOT, Terraform, working_copy
 
 TAGS = {"Owner": "me", "Cost Centre": "42"}
 
@@ -32,7 +32,6 @@ def deployed(aws: Aws, deploy: NewDeployment, subnets: list[str]) -> Terraform:
         subnet_ids=subnets,
         ssh_cidr_blocks=["203.0.113.0/24", "2001:db8::/48"],
         ssh_key_name="mine",
-        ssm_access=True,
         tags=TAGS,
     )
     assert not terraform.differs()
@@ -41,30 +40,17 @@ def deployed(aws: Aws, deploy: NewDeployment, subnets: list[str]) -> Terraform:
 
 def test_ssh_is_let_in_from_the_named_networks(aws: Aws) -> None:
     assert aws.template("open-xor")["KeyName"] == "mine"
-    (rule,) = aws.security_group("open")["IpPermissions"]
+    (rule,) = aws.security_group("open-xor")["IpPermissions"]
     assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 22, 22)
     assert [each["CidrIp"] for each in rule["IpRanges"]] == ["203.0.113.0/24"]
     assert [each["CidrIpv6"] for each in rule["Ipv6Ranges"]] == ["2001:db8::/48"]
-
-
-def test_session_manager(aws: Aws) -> None:
-    granted = aws.policy("open-xor")["Statement"][-1]
-    assert (granted["Effect"], granted["Resource"]) == ("Allow", "*")
-    # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
-    assert set(granted["Action"]) == {
-        "ssm:UpdateInstanceInformation",
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-    }
 
 
 def test_instances_start_in_the_subnets(aws: Aws, subnets: list[str]) -> None:
     assert sorted(aws.group("open-xor")["VPCZoneIdentifier"].split(",")) == sorted(subnets)
     (instance,) = aws.instances("open-xor")
     assert instance["SubnetId"] in subnets
-    assert aws.security_group("open")["VpcId"] == instance["VpcId"]
+    assert aws.security_group("open-xor")["VpcId"] == instance["VpcId"]
 
 
 def test_everything_carries_the_tags(aws: Aws) -> None:
@@ -73,11 +59,11 @@ def test_everything_carries_the_tags(aws: Aws) -> None:
         "LaunchTemplates"
     ]
     (instance,) = aws.instances("open-xor")
-    profile = aws.iam.get_instance_profile(InstanceProfileName="open-xor")["InstanceProfile"]
+    profile = aws.iam.get_instance_profile(InstanceProfileName=role("open-xor"))["InstanceProfile"]
     tagged: dict[str, Any] = {
-        "role": aws.iam.list_role_tags(RoleName="open-xor")["Tags"],
+        "role": aws.iam.list_role_tags(RoleName=role("open-xor"))["Tags"],
         "profile": profile["Tags"],
-        "security group": aws.security_group("open")["Tags"],
+        "security group": aws.security_group("open-xor")["Tags"],
         "template": template["Tags"],
         "instance": instance["Tags"],
         "group": [
@@ -93,11 +79,31 @@ def test_everything_carries_the_tags(aws: Aws) -> None:
     assert missing == {kind: [] for kind in tagged}
 
 
+def test_the_providers_tags_reach_what_is_launched(aws: Aws, tmp_path: Path) -> None:
+    terraform = working_copy(tmp_path / "module", ROOT, aws.endpoint)
+    terraform.configure_provider(default_tags={"tags": {"Owner": "them", "Project": "42"}})
+    terraform.configure(s3_bucket=BUCKET, jobs={"xor": {}}, name="dressed", tags={"Owner": "me"})
+    terraform.apply()
+    assert not terraform.differs()
+    wanted = {
+        "Name": "dressed-xor",
+        "dxnn:job": "xor",
+        "dxnn:deployment": "dressed",
+        "Owner": "me",
+        "Project": "42",
+    }
+    launched = aws.template("dressed-xor")["TagSpecifications"]
+    listed = [each["Tags"] for each in launched] + [aws.group("dressed-xor")["Tags"]]
+    assert len(listed) == 4
+    for tags in listed:
+        assert {tag["Key"]: tag["Value"] for tag in tags} == wanted
+    terraform.destroy()
+
+
 def test_the_door_can_be_shut(aws: Aws, deployed: Terraform, subnets: list[str]) -> None:
     deployed.configure(
         s3_bucket=BUCKET, jobs={"xor": {}}, name="open", subnet_ids=subnets, tags=TAGS
     )
     deployed.apply()
-    assert aws.security_group("open")["IpPermissions"] == []
+    assert aws.security_group("open-xor")["IpPermissions"] == []
     assert "KeyName" not in aws.template("open-xor")
-    assert "SessionManager" not in json.dumps(aws.policy("open-xor"))
