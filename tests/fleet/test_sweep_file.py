@@ -55,8 +55,14 @@ WRONG: list[tuple[str, str]] = [
     # Values
     (HEAD + GOOD + r'job.environment.A = "1\n2"', r"job.environment.A = '1\n2': should be one l"),
     (HEAD + GOOD + "job.environment.DXNN_A = 1", "job.environment.DXNN_A = 1: names that begin"),
-    (HEAD + GOOD + "job.environment.a-b = 1", "job.environment.a-b = 1: should be letters, digits and underscores"),
-    (HEAD + "grid.environment.2A = [1]", "grid.environment.2A = [1]: should be letters, digits and underscores"),
+    (
+        HEAD + GOOD + "job.environment.a-b = 1",
+        "job.environment.a-b = 1: should be letters, digits and underscores",
+    ),
+    (
+        HEAD + "grid.environment.2A = [1]",
+        "grid.environment.2A = [1]: should be letters, digits and underscores",
+    ),
     # Axes
     (HEAD + "grid.experiment = []", "grid.experiment = []: should be a list of values, not empty"),
     (HEAD + "grid.experiment = 'a'", "grid.experiment = 'a': should be a list of values, not em"),
