@@ -4,7 +4,8 @@ Once its authorization is switched on, moto allows some things that AWS refuses:
 - it takes every Auto Scaling call for one on no group in particular;
 - it passes over conditions, and so lets a role list more than the prefix it is limited to;
 - it reads a dot in a policy's resource as any character;
-- it says 404 for a missing object also to who may not know what is missing.
+- it says 404 for a missing object also to who may not know what is missing;
+- it answers who has credentials of a role that is gone as if it had been asked for that role.
 
 And it knows no root user, who may do everything: here that is who signs with ROOT_KEY.
 """
@@ -19,8 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.access_control import IAMPolicyStatement, IAMRequestBase, PermissionResult
+from moto.iam.models import IAMBackend
 from moto.s3.exceptions import MissingKey
 from moto.s3.responses import S3Response
+from moto.sts.models import sts_backends
 
 from rehearsal.cloud import ROOT_KEY
 
@@ -152,6 +155,19 @@ def _hide_what_is_missing() -> None:
     S3Response.head_object = head_or_hide  # type: ignore[method-assign]
 
 
+def _end_sessions_with_their_role() -> None:
+    delete = IAMBackend.delete_role
+
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html
+    def delete_role(self: IAMBackend, role_name: str) -> None:
+        arn = self.get_role(role_name).arn
+        delete(self, role_name)
+        sts = sts_backends[self.account_id][self.partition]
+        sts.assumed_roles = [one for one in sts.assumed_roles if one.role_arn != arn]
+
+    IAMBackend.delete_role = delete_role  # type: ignore[method-assign]
+
+
 def _let_root_do_everything() -> None:
     decide = ActionAuthenticatorMixin._authenticate_and_authorize_action  # noqa: SLF001
 
@@ -169,3 +185,4 @@ def correct() -> None:
     _limit_calls_to_a_group()
     _evaluate_conditions()
     _hide_what_is_missing()
+    _end_sessions_with_their_role()

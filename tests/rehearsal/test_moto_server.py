@@ -147,6 +147,50 @@ def test_a_group_goes_by_force_only_and_takes_its_instances_along(aws: Aws) -> N
     assert aws.instances("forced") == []
 
 
+@pytest.mark.parametrize("by_interface", [False, True])
+def test_a_security_group_stays_as_long_as_a_machine_has_it(aws: Aws, by_interface: bool) -> None:
+    name = f"held-{by_interface}"
+    held = aws.ec2.create_security_group(GroupName=name, Description="held")["GroupId"]
+    interfaces = {"NetworkInterfaces": [{"DeviceIndex": 0, "Groups": [held]}]}
+    group(aws, name, **(interfaces if by_interface else {"SecurityGroupIds": [held]}))
+    (instance,) = aws.instances(name)
+    assert [one["GroupId"] for one in instance["SecurityGroups"]] == [held]
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        aws.ec2.delete_security_group(GroupId=held)
+    aws.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+    aws.ec2.delete_security_group(GroupId=held)
+    with pytest.raises(ClientError, match="NotFound"):
+        aws.ec2.describe_security_groups(GroupIds=[held])
+
+
+def test_a_role_takes_its_sessions_along(aws: Aws) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:*", "*")]})
+
+    def make() -> None:
+        aws.iam.create_role(RoleName="gone", AssumeRolePolicyDocument='{"Version": "2012-10-17"}')
+        aws.iam.put_role_policy(RoleName="gone", PolicyName="it", PolicyDocument=document)
+
+    make()
+    issued = aws.sts.assume_role(
+        RoleArn="arn:aws:iam::123456789012:role/gone", RoleSessionName="machine"
+    )["Credentials"]
+    session = Aws(
+        aws.endpoint,
+        Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]),
+    )
+    with aws.authorizing():
+        session.s3.put_object(Bucket=BUCKET, Key="saved", Body=b"1")
+        aws.iam.delete_role_policy(RoleName="gone", PolicyName="it")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            session.s3.put_object(Bucket=BUCKET, Key="saved", Body=b"2")
+        aws.iam.delete_role(RoleName="gone")
+        make()  # one that is called the same is another
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            session.s3.put_object(Bucket=BUCKET, Key="saved", Body=b"2")
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            session.autoscaling.describe_auto_scaling_groups()
+
+
 def test_a_template_keeps_its_own_tags_to_itself(aws: Aws) -> None:
     group(aws, "tagged")
     assert not aws.template("tagged").get("TagSpecifications")
