@@ -92,6 +92,11 @@ def test_the_network_outlives_the_finalization() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["run", "watch"])
+def test_a_shutdown_leaves_trainer_and_checkpoint_command_to_the_agent(name: str) -> None:
+    assert unit(f"dxnn-{name}.service")["KillMode"] == ["mixed"]
+
+
 @pytest.mark.parametrize("name", ["restore", "run", "watch", "finalize"])
 def test_nothing_starts_on_a_machine_that_goes_down(name: str) -> None:
     conditions = unit(f"dxnn-{name}.service")["ConditionPathExists"]
