@@ -280,7 +280,15 @@ def _described(backend: Any, instance: Any) -> Mapping[str, object]:
         "user_data": data.decode() if isinstance(data, Base64EncodedString) else data,
         "tags": {tag["key"]: tag["value"] for tag in instance.get_tags()},
         "reboot": getattr(instance, "rehearsal_reboot", False),
+        "let_go": _is_let_go(instance),
     }
+
+
+def _is_let_go(instance: Any) -> bool:
+    """Whether an instance shuts down because its Auto Scaling group no longer wants it."""
+    groups = autoscaling_backends[DEFAULT_ACCOUNT_ID][instance.region_name].autoscaling_groups
+    kept = [state.instance.id for group in list(groups.values()) for state in group.instance_states]
+    return instance.state == "shutting-down" and instance.id not in kept
 
 
 def _happened(told: dict[str, str]) -> Mapping[str, object]:

@@ -128,6 +128,8 @@ class Reconciler:
             if seat.machine.on:
                 self.cut(instance_id)
                 return
+        if seat and told.get("let_go") and seat.metadata.events.target_lifecycle_state:
+            seat.metadata.set_target_lifecycle_state("Terminated")
         wanted = Wanted(told["state"], image_due is not None, told.get("reboot", False))
         actual = _actual(seat, wanted) if seat else None
         action = decisions.decide(wanted, actual, self.surroundings.power_off_seconds)

@@ -90,4 +90,7 @@ def test_a_group_that_is_deleted_by_force_takes_its_machine_along(region: Region
     region.client("autoscaling").delete_auto_scaling_group(
         AutoScalingGroupName=name, ForceDelete=True
     )
+    assert state(region, only) != "terminated", "nobody waits for it"
     await_state(region, only, "terminated")
+    assert any("Power Off" in line for line in region.machine(only).lines()), "it shut itself down"
+    assert region.metadata(only).events.target_lifecycle_state == "Terminated"
