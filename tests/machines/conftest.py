@@ -35,15 +35,16 @@ def packages() -> Path:
 
 
 @pytest.fixture(scope="module")
-def region(packages: Path) -> Iterator[Region]:
+def region(request: pytest.FixtureRequest, packages: Path) -> Iterator[Region]:
     """Run a region; until the module's end its network is that of the tests.
 
-    Machines reach S3 by way of the fixture `s3`. Nothing of the region is left afterwards.
+    Machines reach S3 by way of the fixture `s3`, and have POWER_OFF_SECONDS for a shutdown, where
+    the module has some. Nothing of the region is left afterwards.
     """
     with run_region(
         binds={base_image.PACKAGES: packages},
         environment={"AWS_ENDPOINT_URL_S3": f"http://{network.SERVICES}:{S3_PORT}"},
-        power_off_seconds=20,
+        power_off_seconds=getattr(request.module, "POWER_OFF_SECONDS", 20),
         kept=KEPT,
     ) as running:
         yield running

@@ -8,7 +8,7 @@ from typing import Any
 
 from rehearsal import runs
 from rehearsal.ec2 import api
-from rehearsal.ec2.region import Region
+from rehearsal.ec2.region import NAME, Region
 from rehearsal.evidence import Evidence, StoredObject
 from rehearsal.runs import StoredRun
 from tests.agent_log import Event
@@ -43,9 +43,10 @@ _LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the module, whose requests to S3 go through `s3`."""
+    """A job of a deployment, whose requests to S3 go through `s3`."""
 
     id: str
+    deployment: str
     region: Region
     s3: FaultProxy
     clients: Mapping[str, Any]
@@ -57,16 +58,21 @@ class Job:
         return f"dxnn/{self.id}/"
 
     @property
+    def group(self) -> str:
+        """Its Auto Scaling group."""
+        return f"{self.deployment}-{self.id}"
+
+    @property
     def role(self) -> str:
         """The role of its instances."""
-        return f"dxnn-{self.id}"
+        return f"{self.group}-{NAME}"
 
     @property
     def trainees(self) -> list[Trainee]:
         """Its instances so far, oldest first."""
         seen = dict.fromkeys(one.instance_id for one in self.region.changes)
         found = (Trainee(one, self.region) for one in seen)
-        return [one for one in found if one.group == f"dxnn-{self.id}"]
+        return [one for one in found if one.group == self.group]
 
     def trainee(self, number: int, seconds: float = _LAUNCHED_SECONDS) -> Trainee:
         """Wait for an instance, counted from 1, to be launched."""
@@ -82,7 +88,7 @@ class Job:
     def desired(self) -> int:
         """How many instances its group is to have."""
         told = self.clients["autoscaling"].describe_auto_scaling_groups(
-            AutoScalingGroupNames=[f"dxnn-{self.id}"]
+            AutoScalingGroupNames=[self.group]
         )
         capacity: int = told["AutoScalingGroups"][0]["DesiredCapacity"]
         return capacity
@@ -140,10 +146,11 @@ class Job:
 class Deployment:
     """A working copy of the module, which launches jobs into one bucket."""
 
-    def __init__(self, region: Region, s3: FaultProxy, directory: Path) -> None:
+    def __init__(self, region: Region, s3: FaultProxy, directory: Path, name: str = "dxnn") -> None:
         """Make the copy in a new directory; machines reach S3 by way of `s3`."""
+        self.name = name
         self._region, self._s3 = region, s3
-        self._clients = {name: region.client(name) for name in ("autoscaling", "ec2", "iam", "s3")}
+        self._clients = {one: region.client(one) for one in ("autoscaling", "ec2", "iam", "s3")}
         self._clients["s3"].create_bucket(Bucket=BUCKET)
         self._terraform = working_copy(directory, ROOT, api.ENDPOINT)
         self._jobs: dict[str, Mapping[str, object]] = {}
@@ -151,7 +158,26 @@ class Deployment:
     def launch(self, jobs: Mapping[str, Mapping[str, object]]) -> dict[str, Job]:
         """Add jobs, which say what differs from a short training, and apply."""
         self._jobs |= jobs
+        self._apply()
+        return {one: Job(one, self.name, self._region, self._s3, self._clients) for one in jobs}
+
+    def take_out(self, job: str) -> None:
+        """Take a job out of the variable `jobs`, and apply."""
+        del self._jobs[job]
+        self._apply()
+
+    def destroy(self) -> None:
+        """Destroy all of it."""
+        self._terraform.destroy()
+
+    @property
+    def resources(self) -> list[str]:
+        """The addresses of what Terraform's state holds."""
+        return self._terraform.resources()
+
+    def _apply(self) -> None:
         self._terraform.configure(
+            name=self.name,
             s3_bucket=BUCKET,
             jobs=self._jobs,
             environment=ENVIRONMENT,
@@ -159,4 +185,3 @@ class Deployment:
             checkpoint_interval_seconds=0,
         )
         self._terraform.apply()
-        return {name: Job(name, self._region, self._s3, self._clients) for name in jobs}

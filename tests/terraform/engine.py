@@ -96,6 +96,11 @@ class Terraform:
         told = json.loads(self._succeed("output", "-json"))
         return {name: output["value"] for name, output in told.items()}
 
+    def resources(self) -> list[str]:
+        """Return the addresses of what the state holds, but for what was only looked up."""
+        held = json.loads(self._succeed("show", "-json")).get("values", {}).get("root_module", {})
+        return [one["address"] for one in held.get("resources", []) if one["mode"] == "managed"]
+
     def _succeed(self, command: str, *arguments: str) -> str:
         ended = self.run(command, *arguments)
         assert ended.returncode == 0, ended.stdout + ended.stderr
