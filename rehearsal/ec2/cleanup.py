@@ -33,8 +33,7 @@ def run_directory(runs: Path) -> Iterator[Path]:
     Removes first what rehearsals that ended by force left in `runs`.
     """
     runs.mkdir(parents=True, exist_ok=True)
-    with (runs / "runs.lock").open("w") as alone:
-        fcntl.flock(alone, fcntl.LOCK_EX)
+    with _alone(runs):
         for left in sorted(runs.iterdir()):
             if left.is_dir() and not _has_owner(left):
                 remove(left)
@@ -47,7 +46,16 @@ def run_directory(runs: Path) -> Iterator[Path]:
         try:
             yield directory
         finally:
-            remove(directory)
+            with _alone(runs):  # else who begins meanwhile, and sees no lock, removes it too
+                remove(directory)
+
+
+@contextlib.contextmanager
+def _alone(runs: Path) -> Iterator[None]:
+    """Keep others from making or removing a directory while the block lasts."""
+    with (runs / "runs.lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        yield
 
 
 def remove(directory: Path) -> None:
@@ -62,10 +70,6 @@ def remove(directory: Path) -> None:
     _unmount_below(directory)
     for machine in (directory / "machines").glob("*"):
         forget(machine.name)
-    # By these two it is known whose it is, also while it goes: by whoever else looks what is left.
-    for entry in directory.iterdir():
-        if entry.name not in {_LOCK, _GROUPS}:
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
     shutil.rmtree(directory)
 
 

@@ -1,11 +1,12 @@
 """Nothing of a rehearsal stays on this machine, however it ends."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -64,23 +65,27 @@ def test_a_rehearsal_leaves_another_that_runs_alone() -> None:
         assert one.is_dir()
 
 
-def test_a_rehearsal_that_is_being_removed_is_left_to_itself(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_rehearsal_leaves_another_alone_that_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    left = []
-    remove = shutil.rmtree
+    remove, half_gone = cleanup.remove, threading.Event()
 
-    def remove_while_another_looks(path: Path) -> None:
-        if path.name == "disk":
-            with cleanup.run_directory(RUNS):
-                left.append(path.is_dir())
-        remove(path)
+    def in_two_steps(directory: Path) -> None:
+        (directory / "lock").unlink()
+        half_gone.set()
+        time.sleep(0.5)
+        remove(directory)
 
-    with cleanup.run_directory(RUNS) as one:
-        (one / "disk").mkdir()
-        monkeypatch.setattr(shutil, "rmtree", remove_while_another_looks)
-    assert left == [True]
-    assert not one.exists()
+    def begin_meanwhile() -> None:
+        half_gone.wait()
+        with cleanup.run_directory(tmp_path):
+            monkeypatch.undo()
+
+    monkeypatch.setattr(cleanup, "remove", in_two_steps)
+    with ThreadPoolExecutor() as pool:
+        with cleanup.run_directory(tmp_path):
+            begun = pool.submit(begin_meanwhile)
+        begun.result()
 
 
 def test_groups_that_go_meanwhile_are_no_error() -> None:
