@@ -6,12 +6,13 @@ PYTHON := .venv/bin/python
 WORKERS ?= 6
 # Booting machines needs root.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+# Not every shell expands ~ after an equals sign.
 # What is rehearsed with.
-PLAYED = $(if $(TRAINER),--trainer "$(TRAINER)") \
+PLAYED = $(if $(TRAINER),--trainer "$(TRAINER:~/%=$(HOME)/%)") \
 	$(if $(TRAINER_COMMAND),--trainer-command "$(TRAINER_COMMAND)") \
 	$(if $(CHECKPOINT_COMMAND),--checkpoint-command "$(CHECKPOINT_COMMAND)") \
 	$(foreach glob,$(ARTIFACTS),--artifacts "$(glob)") \
-	$(if $(KEEP),--keep "$(KEEP)")
+	$(if $(KEEP),--keep "$(KEEP:~/%=$(HOME)/%)")
 
 .PHONY: help system system-tests setup erlang demo rehearse test test-erlang test-python test-machines lint format docs clean
 
@@ -37,6 +38,11 @@ system-tests:
 	.venv/checkov/bin/python -m pip install -qq --no-compile --requirement requirements-checkov.txt
 	@touch $@
 
+.venv/awscli/made: requirements-awscli.txt | .venv/made
+	python3 -m venv .venv/awscli
+	.venv/awscli/bin/python -m pip install --quiet --no-compile --requirement requirements-awscli.txt
+	@touch $@
+
 setup: system .venv/made erlang ## Install what is missing and compile the Erlang parts
 
 erlang: system
@@ -58,11 +64,11 @@ test-erlang: setup
 	$(MAKE) --directory erlang test
 
 # make test-python TESTS=tests/unit
-test-python: setup system-tests .venv/checkov/made ## Pass those that need no machine, or those of TESTS
+test-python: setup system-tests .venv/checkov/made .venv/awscli/made ## Pass those that need no machine, or those of TESTS
 	$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal --ignore tests/machines $(TESTS)
 
 # make test-machines TESTS=tests/machines/test_bake.py
-test-machines: setup system-tests ## Pass those on machines that boot, or of them TESTS; they need root
+test-machines: setup system-tests .venv/awscli/made ## Pass those on machines that boot, or of them TESTS; they need root
 	$(ROOT) $(PYTHON) -B -m pytest -p no:cacheprovider -n 3 --dist loadfile $(or $(TESTS),tests/machines)
 
 lint: .venv/made ## Check style and types

@@ -12,8 +12,11 @@ from rehearsal.metadata_documents import Machine as Instance
 from rehearsal.metadata_service import serve_one
 from tests.auto_scaling_group import Group
 from tests.bucket import Bucket
+from tests.documents.claims import claim
+from tests.documents.clone import clone, programs
+from tests.documents.typist import Typist, end
 from tests.fault_proxy import FaultProxy, fault_proxy
-from tests.loopback import HOST, refusing_port
+from tests.loopback import HOST, free_ports, refusing_port
 from tests.machine import Machine, NewMachine, new_machine
 from tests.s3_servers import S3Server, moto, seaweedfs
 
@@ -98,7 +101,34 @@ def group(moto_server: S3Server) -> Group:
     return made
 
 
+@pytest.fixture
+def typist(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Typist]:
+    """Return who types the commands that the test claims: all of them, and no others."""
+    marker = request.node.get_closest_marker("types")
+    assert marker, "a test that types claims what"
+    clone(tmp_path / "dxnn-agent")
+    programs(tmp_path / "bin")
+    (tmp_path / "home").mkdir()
+    typing = Typist(
+        tmp_path / "dxnn-agent",
+        {
+            "PATH": f"{tmp_path}/bin:{tmp_path}/dxnn-agent/.venv/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": str(tmp_path / "home"),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": f"{free_ports(1)[0]}",
+            "CHECKPOINT_DISABLE": "1",  # Packer and Terraform would ask for newer versions
+        },
+        claim(marker.args, **marker.kwargs),
+    )
+    failed = request.session.testsfailed
+    yield typing
+    end(typing)
+    if request.session.testsfailed == failed:
+        assert typing.typed == {*typing.claimed}
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "types(*commands, folder=''): types what documents show")
     config.addinivalue_line("markers", "refusing_s3: needs an S3 server that verifies what it gets")
     # A shell's background jobs ignore INT, and so would every command that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)

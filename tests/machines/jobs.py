@@ -50,6 +50,7 @@ class Job:
     region: Region
     s3: FaultProxy
     clients: Mapping[str, Any]
+    bucket: str = BUCKET
     found: tuple[StoredObject, ...] | None = None
 
     @property
@@ -108,9 +109,10 @@ class Job:
         if self.found is not None:
             return self.found
         s3 = self.clients["s3"]
-        told = s3.list_objects_v2(Bucket=BUCKET, Prefix=self.prefix).get("Contents", [])
+        told = s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix).get("Contents", [])
         bodies = {
-            one["Key"]: s3.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() for one in told
+            one["Key"]: s3.get_object(Bucket=self.bucket, Key=one["Key"])["Body"].read()
+            for one in told
         }
         return tuple(
             StoredObject(key, len(body), hashlib.sha256(body).hexdigest(), body)

@@ -1,6 +1,5 @@
 """The whole chain, played as `make rehearse` plays it."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -9,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.chain import leftovers
+from tests.checkout import checkout
+from tests.documents.typist import Typist
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -17,32 +18,24 @@ PACKER = "packer build -color=false"
 
 
 @pytest.mark.usefixtures("packer")
-def test_the_whole_chain_holds(tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    done = subprocess.run(
-        [*REHEARSE, "--json", "--keep", str(kept)],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["held"]
-    assert {one["held"] for one in told["verdicts"]} == {True}
-    assert {row["instance"] for row in told["timeline"]} == {
-        "",
-        "packer",
-        "terraform",
-        "one",
-        "two",
-    }
-    assert sum(one["key"].endswith("/_SUCCESS") for one in told["objects"]) == 2
+@pytest.mark.types("make rehearse TRAINER=~/DXNN-Trader-v2 KEEP=~/rehearsal")
+def test_the_whole_chain_holds_with_a_dxnn(typist: Typist) -> None:
+    checkout(typist.home / "DXNN-Trader-v2")
+    told = typist.type(*typist.names)
+    assert "ok  nothing is left on this machine" in told
+    assert "FAILED" not in told
+    kept = typist.home / "rehearsal"
     assert "Reached target" in (kept / "two/console.log").read_text(errors="replace")
     assert "FINALIZE_SUCCESS" in (kept / "one/var/log/dxnn-run.log").read_text()
     assert "Destroy complete!" in (kept / "terraform.log").read_text()
-    assert "FINALIZE_SUCCESS" in done.stderr
+
+
+@pytest.mark.usefixtures("packer")
+@pytest.mark.types("make rehearse")
+def test_the_whole_chain_holds(typist: Typist) -> None:
+    told = typist.type(*typist.names)
+    assert "ok  nothing is left on this machine" in told
+    assert "FAILED" not in told
 
 
 @pytest.mark.usefixtures("packer")

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import power
+from tests.checkout import checkout, edit
 from tests.rehearsal.metadata_client import Client
 from tests.waiting import wait_until
 
@@ -74,25 +74,9 @@ def test_the_demo_fails_where_something_does_not_hold() -> None:
     assert failed == ["FAILED  artifacts of the completed run are in S3"], done.stdout
 
 
-def checkout(directory: Path) -> Path:
-    """Make a checkout like a user's, of a trainer that takes its time."""
-    made = directory / "checkout"
-    shutil.copytree(ROOT / "erlang/trainer", made)
-    edit(made / "config.erl", '"XOR_GENERATION_MS", 0, 0', '"XOR_GENERATION_MS", 0, 100')
-    edit(made / "config.erl", '"XOR_POPULATION", 20', '"XOR_POPULATION", 50')
-    edit(made / "config.erl", '"XOR_RUNS", 3', '"XOR_RUNS", 5')
-    return made
-
-
-def edit(file: Path, before: str, after: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert before in text
-    file.write_text(text.replace(before, after, 1), encoding="utf-8")
-
-
 def test_a_trainer_that_begins_anew_is_found_out(tmp_path: Path) -> None:
     """All but this one rule hold of it: what it trained before is lost at every interruption."""
-    forgets = checkout(tmp_path)
+    forgets = checkout(tmp_path / "checkout")
     # A shape of its own, which the launcher does not know how to go on with.
     edit(
         forgets / "population_monitor.erl",
@@ -115,7 +99,7 @@ def test_a_trainer_that_begins_anew_is_found_out(tmp_path: Path) -> None:
 
 
 def test_a_trainer_that_hangs_is_told_of_with_what_it_saw(tmp_path: Path) -> None:
-    hangs = checkout(tmp_path)
+    hangs = checkout(tmp_path / "checkout")
     edit(hangs / "genotype.erl", "unique_id() ->", "unique_id() ->\n    exit(no_id),")
     done = subprocess.run(
         [*DEMO, "--trainer", str(hangs)],
