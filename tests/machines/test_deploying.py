@@ -5,6 +5,7 @@ The whole life of a job, by hand: deployed, looked at, changed, stopped, started
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,11 @@ def on(
     ' --no-should-decrement-desired-capacity --instance-id "$instance"',
     "aws autoscaling terminate-instance-in-auto-scaling-group"
     ' --should-decrement-desired-capacity --instance-id "$instance"',
-    "aws autoscaling set-desired-capacity --auto-scaling-group-name dxnn-xor --desired-capacity 1",
+    "aws autoscaling describe-auto-scaling-groups --auto-scaling-group-names dxnn-xor"
+    " --query 'AutoScalingGroups[].SuspendedProcesses'",
+    "aws ec2 describe-instances --filters Name=tag:dxnn:deployment,Values=dxnn",
+    "dxnn-agent prepare",
+    "terraform output -json jobs",
     "systemctl stop dxnn-run",
     "aws s3 sync s3://my-trainings/dxnn/xor/ xor/",
     "cat xor/run-*/dxnn-run.log",
@@ -113,8 +118,11 @@ def test_a_job_by_hand(typist: Typist, region: Region, s3: FaultProxy, tmp_path:
         on(first, typist, "sudo systemctl start dxnn-checkpoint")
         assert first.said("CHECKPOINT_OK")
         on(first, typist, "dxnn-agent doctor", user="root")
+        on(first, typist, "dxnn-agent prepare", user="root")
         assert "dxnn-run.service" in on(first, typist, "systemd-analyze security")
 
+        assert first.id in typist.type(mine, "aws ec2 describe-instances")
+        assert "Launch" not in typist.type(mine, "aws autoscaling describe-auto-scaling-groups")
         typist.type(mine, "aws ec2 describe-spot-price-history")
         assert "Activities" in typist.type(mine, "aws autoscaling describe-scaling-activities")
         assert first.id in typist.type(mine, instance, "aws ec2 get-console-output")
@@ -130,7 +138,9 @@ def test_a_job_by_hand(typist: Typist, region: Region, s3: FaultProxy, tmp_path:
         assert second.said("FINALIZE_SUCCESS", reason="shutdown")
         assert job.desired == 0
 
-        typist.type(mine, "aws autoscaling set-desired-capacity")
+        jobs = json.loads(typist.type("terraform output -json jobs"))
+        again = f"{typist.text(mine)}\n{jobs['xor']['start_again']}"
+        subprocess.run(["bash", "-ec", again], env=typist.environment, check=True)
         third = job.trainee(3)
         third.await_event("RUN_START")
         on(third, typist, "systemctl stop dxnn-run", user="root", follows=True)
