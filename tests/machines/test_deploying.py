@@ -92,7 +92,7 @@ def test_a_job_by_hand(typist: Typist, region: Region, s3: FaultProxy, tmp_path:
     clients = {name: region.client(name) for name in ("autoscaling", "ec2", "s3")}
     clients["s3"].create_bucket(Bucket="my-trainings")
     (typist.clone / "terraform.tfvars").write_text(variables(), encoding="utf-8")
-    job = Job("xor", region, s3, clients, "my-trainings")
+    job = Job("xor", "dxnn", region, s3, clients, "my-trainings")
     with aws_proxy(tmp_path / "proxy", api.ENDPOINT) as reached:
         keys = {one: reached.pop(one) for one in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         lines = [f"{name.lower()} = {value}\n" for name, value in keys.items()]
