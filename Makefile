@@ -81,8 +81,9 @@ format: .venv/made ## Put every Python file into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-docs: .venv/made ## Write docs/module.md from the modules' variables and outputs
+docs: .venv/made ## Write the tables of docs/module.md and docs/settings.md from what they describe
 	$(PYTHON) -m docs.module_page
+	$(PYTHON) -m docs.settings_page
 
 clean: ## Remove what was made
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""What docs/module.md says of itself."""
+"""The pages with tables that are made."""
 
 import pytest
 
@@ -11,4 +11,5 @@ def test_the_page_is_written_anew(typist: Typist) -> None:
     page = typist.clone / "docs/module.md"
     page.unlink()
     typist.type("make docs")
-    assert page.read_bytes() == (ROOT / "docs/module.md").read_bytes()
+    for name in ("docs/module.md", "docs/settings.md"):
+        assert (typist.clone / name).read_bytes() == (ROOT / name).read_bytes()

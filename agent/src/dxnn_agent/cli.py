@@ -116,7 +116,7 @@ def _option(key: str, field: FieldInfo) -> inspect.Parameter:
     names = (f"{name}/--no-{name[2:]}",) if kind is bool else (name,)
     option = typer.Option(
         *names,
-        help=f"{field.description} [default: {_default(field)}]",
+        help=f"{_plain(field)} [default: {_default(field)}]",
         show_default=False,
         metavar=None if kind is bool else _metavar(field),
     )
@@ -139,6 +139,10 @@ def _metavar(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return "|".join(get_args(field.annotation))
     return "TEXT"
+
+
+def _plain(field: FieldInfo) -> str:
+    return (field.description or "").replace("`", "")
 
 
 def _default(field: FieldInfo) -> str:
