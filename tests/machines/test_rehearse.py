@@ -63,7 +63,11 @@ def children(parent: int, begins: str) -> list[int]:
 
 
 def command(process: int) -> str:
-    return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    """Give a process's command line; nothing of one that is gone by now."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except (ProcessLookupError, FileNotFoundError):
+        return ""
 
 
 def environment(process: int) -> dict[str, str]:
