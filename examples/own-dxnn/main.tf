@@ -1,12 +1,12 @@
 # A DXNN of your own, from an image of its own:
-#   packer build -var image_name=dxnn-trader -var dxnn=https://github.com/you/DXNN.git packer/
+#   packer build -var image_name=traders -var dxnn=https://github.com/you/DXNN.git packer/
 
 module "trader" {
   source = "../.."
 
   name       = "trader"
   s3_bucket  = var.s3_bucket
-  image_name = "dxnn-trader"
+  image_name = "traders"
 
   instance_types = ["c5.xlarge", "c6i.xlarge", "m5.xlarge", "m6i.xlarge"]
   volume_size    = 40

@@ -22,7 +22,11 @@ class Command:
 
 def documents() -> list[Path]:
     """List every document for people, by its place in the repository."""
-    found = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("[a-z]*/README.md")]
+    found = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("[a-z]*/**/README.md"),
+    ]
     return sorted(one.relative_to(ROOT) for one in found)
 
 

@@ -12,6 +12,7 @@ from tests.programs import trains_until_told
     "dxnn-agent watch",
     "dxnn-agent run",
     "dxnn-agent checkpoint",
+    "dxnn-agent checkpoint --reason periodic",
     "dxnn-agent stop",
     "dxnn-agent finalize",
     "dxnn-agent finalize --pending",
@@ -21,7 +22,7 @@ def test_a_run_by_hand(typist: Typist, machine_with: NewMachine) -> None:
     typist.environment |= {
         name: value for name, value in machine.environment.items() if name.startswith("AWS_")
     }
-    restore, watch, run, checkpoint, stop, finalize, pending = typist.names
+    restore, watch, run, checkpoint, periodic, stop, finalize, pending = typist.names
     typist.type(restore, directory=machine.root)
     assert machine.states()[-1] == "RESTORE_NONE"
     typist.start(watch, directory=machine.root)
@@ -30,6 +31,8 @@ def test_a_run_by_hand(typist: Typist, machine_with: NewMachine) -> None:
     machine.trainer_pid()
     typist.type(checkpoint, directory=machine.root)
     assert "CHECKPOINT_OK" in machine.states()
+    typist.type(periodic, directory=machine.root)
+    assert machine.events("CHECKPOINT_START")[-1].values["reason"] == "periodic"
     typist.type(stop, directory=machine.root)
     assert running.wait(30) == 0
     assert machine.wait_for("RUN_EXIT").values["reason"] == "shutdown"

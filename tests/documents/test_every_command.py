@@ -11,6 +11,7 @@ from tests.documents.shown import ROOT, Command, commands, documents, wrong
 # What no test types, for it runs the tests, or takes as long: where it is typed, and how.
 TYPED_OTHERWISE = {
     Command("", "make demo"): (".ci/run", "\nmake demo\n"),
+    Command("", "make lint"): (".ci/run", "\nmake lint\n"),
     Command("", "make test"): (".ci/run", "\nmake test\n"),
     Command("erlang", "make test"): ("Makefile", "\t$(MAKE) --directory erlang test\n"),
 }

@@ -24,7 +24,7 @@ JOBS = {
 @pytest.fixture
 def example(aws: Aws, tmp_path: Path, request: pytest.FixtureRequest) -> Terraform:
     """Return a working copy of an example, below one of the module."""
-    aws.add_image("dxnn-trader-0.1.0-x86_64-20250111120000", Trainer="https://example.org/dxnn")
+    aws.add_image("traders-0.1.0-x86_64-20250111120000", Trainer="https://example.org/dxnn")
     for file in (*ROOT.glob("*.tf"), *(ROOT / "examples" / request.param).glob("*.tf")):
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
