@@ -1,5 +1,6 @@
 """What every black-box test of the agent starts from: S3 servers, a proxy, a bucket, machines."""
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -132,3 +133,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "refusing_s3: needs an S3 server that verifies what it gets")
     # A shell's background jobs ignore INT, and so would every command that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What a machine can't have, whoever made it: an archive that is out of reach.
+_MAY_BE_SKIPPED = ("can't be reached from here",)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI, which is root, a test that was skipped has failed: nobody would notice it."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or os.environ.get("CI") != "true" or os.geteuid() != 0:
+        return
+    reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    if [one for one in reasons if not any(known in one for known in _MAY_BE_SKIPPED)]:
+        reporter.write_line("a test was skipped that should not be", red=True)
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
