@@ -40,8 +40,11 @@ def test_a_sweep(typist: Typist, tmp_path: Path) -> None:
     assert "10 jobs in stack xor-seeds" in typist.type(synth, directory=typist.home)
     with cloud(tmp_path / "cloud") as here:
         here.ec2.register_image(
-            Name="dxnn-agent-20250111", Architecture="x86_64", RootDeviceName="/dev/xvda"
+            Name="dxnn-agent-0.2.0-x86_64-20250111120000",
+            Architecture="x86_64",
+            RootDeviceName="/dev/xvda",
         )
+        here.s3.create_bucket(Bucket="trainings")
         with aws_proxy(tmp_path / "proxy", here.endpoint) as reached:
             typist.environment |= reached
             assert "initialized" in typist.type(init, directory=typist.home)
