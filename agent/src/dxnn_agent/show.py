@@ -70,7 +70,7 @@ def _size(planned: PlannedObject) -> str:
 
 def _fate(planned: PlannedObject) -> str:
     if planned.stage is Stage.SENTINEL and planned.fate is Fate.SEND:
-        return "last, unless it is there by then"
+        return "last of all"
     return _FATES[planned.fate].format(problem=planned.problem)
 
 
