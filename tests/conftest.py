@@ -135,6 +135,18 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Whole lives, deployments and machines, with what they are made from: on a busy machine they take
+# longer than the usual two minutes.
+_LONG = {"documents", "machines", "rehearsal", "terraform"}
+_LONG_SECONDS = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _LONG & {*item.path.relative_to(Path(__file__).parent).parts}:
+            item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
+
+
 # What a machine can't have, whoever made it: an archive that is out of reach.
 _MAY_BE_SKIPPED = ("can't be reached from here",)
 

@@ -230,6 +230,7 @@ OUTCOMES = st.sampled_from(
 FAILING = st.sampled_from([None, "checkpoint", "artifacts/", "dxnn-run.log", "_SUCCESS"])
 
 
+@pytest.mark.timeout(600)
 @given(
     checkpoints=st.integers(0, 3),
     artifacts=st.integers(0, 2),

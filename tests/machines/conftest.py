@@ -15,15 +15,7 @@ from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.machines.plays import Stage, playing
 from tests.machines.trainees import KEPT
 
-_LONGEST_SECONDS = 900  # a whole life, of several machines, and what they boot from made first
-
 S3_PORT = 5001  # nobody else is in that network
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(_LONGEST_SECONDS))
 
 
 @pytest.fixture(scope="session")
