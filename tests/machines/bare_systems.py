@@ -8,6 +8,7 @@ what apt and pip have fetched for it.
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -37,19 +38,32 @@ _UBUNTU_KEYS = "pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb"
 _UBUNTU_KEYS_SHA256 = "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8"
 
 
+_UBUNTU_SCRIPT = "gutsy"
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
 @dataclass(frozen=True)
 class System:
     """A release, and where it comes from."""
 
     suite: str
-    archive: str = "debian"
     components: str = "main"
     # By which of debootstrap's scripts, where it is older than the release.
     script: str = "sid"
 
     @property
     def is_ubuntu(self) -> bool:
-        return "ubuntu" in self.archive
+        return self.script == _UBUNTU_SCRIPT
+
+    @property
+    def archive(self) -> str:
+        """Where debootstrap itself would get it."""
+        if self.is_ubuntu:
+            named = re.findall(r"default_mirror (\S+)", (_SCRIPTS / self.script).read_text())
+            return str(next(one for one in named if "//archive." in one))
+        program = Path(shutil.which("debootstrap", path=_PATH) or "").read_text()
+        (mirror,) = re.findall(r'(?m)^DEF_MIRROR="(\S+)"', program)
+        return str(mirror)
 
     @property
     def is_reachable(self) -> bool:
@@ -64,7 +78,7 @@ class System:
 SYSTEMS = {
     "Debian 12": System("bookworm"),
     "Debian 13": System("trixie"),
-    "Ubuntu 24.04": System("noble", "ubuntu", "main,universe", "gutsy"),
+    "Ubuntu 24.04": System("noble", "main,universe", _UBUNTU_SCRIPT),
 }
 
 
