@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dxnn_agent.store.store import ALWAYS, Condition, Head, Listed, StoreError
+from dxnn_agent.store.store import ALWAYS, NO_METADATA, Condition, Head, Listed, StoreError
 
 NOW = datetime(2025, 1, 11, tzinfo=UTC)
 
@@ -44,11 +44,12 @@ class RecordingStore:
         key: str,
         body: Path | bytes,
         sha256: str,
-        metadata: Mapping[str, str],
+        metadata: Mapping[str, str] = NO_METADATA,
         condition: Condition = ALWAYS,
-        _progress: Callable[[int], None] | None = None,
+        progress: Callable[[int], None] | None = None,
     ) -> bool:
         self.puts.append(key)
+        del progress  # what is in memory has arrived at once
         if self._fails_at(key):
             raise StoreError(f"{key}: 503")
         held = self.objects.get(key)

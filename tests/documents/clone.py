@@ -24,12 +24,18 @@ def files() -> list[str]:
     return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
 
 
-def clone(target: Path) -> None:
-    """Make a clone that has nothing compiled, and whose `make setup` finds its libraries there."""
-    made = (Path(sys.prefix) / "made").stat().st_mtime_ns
+def copy(target: Path) -> None:
+    """Copy what a clone holds, as its files are now."""
     for name in files():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
+
+
+def clone(target: Path) -> None:
+    """Make a clone that has nothing compiled, and whose `make setup` finds its libraries there."""
+    copy(target)
+    made = (Path(sys.prefix) / "made").stat().st_mtime_ns
+    for name in files():
         # Whatever was edited since: the libraries are there.
         os.utime(target / name, ns=(made, made))
     (target / ".venv").symlink_to(Path(sys.prefix))

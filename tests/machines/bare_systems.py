@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.ec2 import base_image, cache, cleanup, layers
+from tests.documents.clone import copy
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,7 +104,7 @@ def fresh(system: System) -> Iterator[Path]:
     """Mount a system whose changes are gone afterwards, with a clone of this checkout."""
     with cleanup.run_directory(base_image.CACHE / "runs") as directory:
         root = layers.mount((kept(system) / "tree",), directory / "system")
-        _clone(root / _HOME)
+        copy(root / _HOME)
         yield root
 
 
@@ -175,18 +176,6 @@ def _ubuntu_keys(system: System, directory: Path) -> Path:
     (directory / "package.deb").write_bytes(package)
     _do("dpkg-deb", "--extract", str(directory / "package.deb"), str(directory))
     return directory / "usr/share/keyrings/ubuntu-archive-keyring.gpg"
-
-
-def _clone(target: Path) -> None:
-    """Copy what a clone of this checkout would hold, as its files are now."""
-    listed = _do(
-        *["git", "-c", "safe.directory=*", "-C", str(ROOT)],
-        *["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-    )
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
 
 
 def _do(*command: str) -> str:

@@ -3,8 +3,8 @@
 import contextlib
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from dxnn_agent import timestamps
@@ -16,7 +16,7 @@ from dxnn_agent.finalization.plan import Action, Departure, FinalizePlan
 from dxnn_agent.log import State
 from dxnn_agent.machine.auto_scaling import GroupError
 from dxnn_agent.settings import Settings
-from dxnn_agent.state import beginning, lock, run_state
+from dxnn_agent.state import beginning, lock, outcome, run_state
 from dxnn_agent.state.outcome import Outcome
 from dxnn_agent.state.run_state import Phase, Run
 from dxnn_agent.store import keys, retry
@@ -61,7 +61,8 @@ def finalize(
     )
     with lock.hold(settings.lock_file, wait_seconds, "another finalization"):
         run = run_state.load(settings.state_dir) or run
-        gathered = _gather(context, store, run, ended)
+        sealing = partial(_seal, settings, run, ended)
+        gathered = _gather(context, store, run, ended, sealing, _READING_ATTEMPTS)
         return _carry_out(context, gathered.run, decide.decide(settings, gathered))
 
 
@@ -79,15 +80,9 @@ def dry_run(context: Context, given: Outcome | None) -> FinalizePlan:
     beginning.require_job(settings, run)
     ended = facts.outcome_of(settings, run, given)
     if idle or store is None:
-        gathered = facts.on_disk(settings, run, ended, settings.s3_bucket or "")
-        return decide.decide(settings, replace(gathered, idle=idle))
-    try:
-        sentinel = facts.written_sentinel(settings, run, store)
-        gathered = facts.on_disk(settings, run, ended, store.name, sentinel)
-        return decide.decide(settings, facts.with_store(settings, gathered, store))
-    except StoreError:
-        gathered = facts.on_disk(settings, run, ended, store.name)
-        return decide.decide(settings, gathered)
+        return decide.decide(settings, Facts(run, ended, settings.s3_bucket or "", idle=idle))
+    as_it_is = run
+    return decide.decide(settings, _gather(context, store, run, ended, lambda: as_it_is, 1))
 
 
 def pending(context: Context) -> ExitCode:
@@ -109,37 +104,43 @@ def pending(context: Context) -> ExitCode:
         return ExitCode.DONE
 
 
-def _gather(context: Context, store: Store, run: Run, ended: Outcome) -> Facts:
-    """Gather the facts, and seal the run on the way: `checkpoint` adds nothing to it from then on.
+def _gather(
+    context: Context,
+    store: Store,
+    run: Run,
+    ended: Outcome,
+    seal: Callable[[], Run],
+    attempts: int,
+) -> Facts:
+    """Gather the facts; a run without a sentinel is sealed before anything of it is counted.
 
     What the store does not say is left unknown: writing may be allowed where reading is not.
     """
     settings = context.settings
-    try:
-        sentinel = _ask(
-            context, keys.SUCCESS_NAME, lambda: facts.written_sentinel(settings, run, store)
+
+    def ask(name: str, question: Callable[[], Answer]) -> Answer:
+        return retry.attempt(
+            question,
+            deadline=context.deadline,
+            retrying=context.retrying(name),
+            give_up=lambda error: error.denied,
+            attempts=attempts,
         )
+
+    try:
+        sentinel = ask(keys.SUCCESS_NAME, lambda: facts.written_sentinel(settings, run, store))
     except StoreError:
-        sealed = _seal(settings, run, ended)
-        return facts.on_disk(settings, sealed, ended, store.name)
-    sealed = run if sentinel else _seal(settings, run, ended)
-    gathered = facts.on_disk(settings, sealed, ended, store.name, sentinel)
+        return facts.on_disk(settings, seal(), ended, store.name)
+    known = facts.on_disk(settings, run if sentinel else seal(), ended, store.name, sentinel)
     with contextlib.suppress(StoreError):
-        return _ask(context, "listing", lambda: facts.with_store(settings, gathered, store))
-    return gathered
+        return ask("listing", lambda: facts.with_store(settings, known, store))
+    return known
 
 
 def _seal(settings: Settings, run: Run, ended: Outcome) -> Run:
     """Write down how the run ended, and by which signature its sentinel will be known as ours."""
-    sealed = run_state.update(
-        settings.state_dir,
-        run.run_id,
-        signature=run.signature or secrets.token_hex(16),
-        completion_status=str(ended.completion_status),
-        exit_code=ended.exit_code,
-        reason=ended.reason,
-    )
-    return sealed or run
+    signature = run.signature or secrets.token_hex(16)
+    return outcome.record(settings.state_dir, run, ended, signature=signature) or run
 
 
 def _carry_out(context: Context, run: Run, plan: FinalizePlan) -> ExitCode:
@@ -223,14 +224,3 @@ def _fail(context: Context, plan: FinalizePlan, error: IncompleteError) -> ExitC
         context.log(State.TERMINATING, run_id=plan.run_id)
         execute.power_off(plan)
     return ExitCode.UPLOAD_FAILED
-
-
-def _ask(context: Context, name: str, question: Callable[[], Answer]) -> Answer:
-    """Ask the store, but not again where reading is denied: writing may still be allowed."""
-    return retry.attempt(
-        question,
-        deadline=context.deadline,
-        retrying=context.retrying(name),
-        give_up=lambda error: error.denied,
-        attempts=_READING_ATTEMPTS,
-    )

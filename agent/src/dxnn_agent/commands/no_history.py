@@ -1,9 +1,7 @@
 """Giving a job up whose history can't be had: its machine would wait, and be paid for, for ever."""
 
-from datetime import UTC, datetime
-
 from dxnn_agent.errors import RestoreRefusedError
-from dxnn_agent.finalization import giving_up, sentinel
+from dxnn_agent.finalization import execute, giving_up, sentinel
 from dxnn_agent.log import State
 from dxnn_agent.machine import auto_scaling, metadata_service, power
 from dxnn_agent.machine.auto_scaling import GroupError
@@ -11,9 +9,8 @@ from dxnn_agent.machine.notices import SHUTDOWN
 from dxnn_agent.state import dumps
 from dxnn_agent.state.outcome import CompletionStatus, Outcome
 from dxnn_agent.state.run_state import Run
-from dxnn_agent.store import keys, upload
+from dxnn_agent.store import keys
 from dxnn_agent.store.context import Context
-from dxnn_agent.store.store import StoreError
 
 
 def consider(context: Context, run: Run | None, error: RestoreRefusedError) -> None:
@@ -47,15 +44,7 @@ def consider(context: Context, run: Run | None, error: RestoreRefusedError) -> N
 
 
 def _mark_failed(context: Context, run: Run, reason: str) -> None:
-    settings, store = context.settings, context.store
-    if store is None:
-        return
+    settings = context.settings
     ended = Outcome(CompletionStatus.INTERRUPTED, None, SHUTDOWN)
-    failed = sentinel.of(settings, run, ended, "failed").at(datetime.now(UTC), None)
-    body = dumps.to_json({**failed.content(), "error": reason, "missing": []}).encode()
-    sha256 = upload.sha256_of(body)
     key = keys.run_prefix(settings.s3_prefix, run.job_id, run.run_id) + keys.FAILED_NAME
-    try:
-        store.put(key, body, sha256, {"sha256": sha256})
-    except StoreError:
-        return  # the log says what S3 answers
+    execute.put_failed(context, key, sentinel.of(settings, run, ended, "failed"), reason, [])

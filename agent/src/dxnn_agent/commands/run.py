@@ -207,14 +207,7 @@ def _exited(
     settings: Settings, current: Run, ended: Outcome, error: str | None, log: Log
 ) -> Outcome:
     """Write down how the trainer ended."""
-    run_state.update(
-        settings.state_dir,
-        current.run_id,
-        phase=Phase.EXITED,
-        completion_status=str(ended.completion_status),
-        exit_code=ended.exit_code,
-        reason=ended.reason,
-    )
+    outcome.record(settings.state_dir, current, ended, phase=Phase.EXITED)
     log(
         State.RUN_EXIT,
         run_id=current.run_id,

@@ -1,6 +1,5 @@
 """Carrying out a FinalizePlan: all of it, in its order, and by nothing but the plan."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from dxnn_agent.errors import UploadError
 from dxnn_agent.finalization import other_machine
 from dxnn_agent.finalization.other_machine import OtherMachineError
 from dxnn_agent.finalization.plan import Departure, Fate, FinalizePlan, PlannedObject, Stage
+from dxnn_agent.finalization.sentinel import Sentinel
 from dxnn_agent.machine import auto_scaling, power
 from dxnn_agent.state import dumps
 from dxnn_agent.store import retry, upload
@@ -79,14 +79,20 @@ def upload_all(plan: FinalizePlan, context: Context, signature: str) -> bool:
 
 def mark_failed(plan: FinalizePlan, context: Context, error: IncompleteError) -> bool:
     """Leave `_FAILED_UPLOAD` at one try; whether that was possible."""
+    missing = [key.removeprefix(plan.prefix) for key in error.missing]
+    return put_failed(context, plan.failed_key, plan.sentinel, str(error), missing)
+
+
+def put_failed(
+    context: Context, key: str, sentinel: Sentinel, error: str, missing: list[str]
+) -> bool:
+    """Write a `_FAILED_UPLOAD` at one try; whether that was possible."""
     if context.store is None:
         return False
-    content = replace(plan.sentinel, status="failed").at(_now(), context.notice_time()).content()
-    missing = [key.removeprefix(plan.prefix) for key in error.missing]
-    body = dumps.to_json({**content, "error": str(error), "missing": missing}).encode()
-    sha256 = upload.sha256_of(body)
+    content = replace(sentinel, status="failed").at(_now(), context.notice_time()).content()
+    body = dumps.to_json({**content, "error": error, "missing": missing}).encode()
     try:
-        return context.store.put(plan.failed_key, body, sha256, {"sha256": sha256})
+        return context.store.put(key, body, upload.sha256_of(body))
     except StoreError:
         return False  # the log says why everything failed; once is enough
 
@@ -194,24 +200,21 @@ def _send_manifest(
 ) -> None:
     if done.manifest_is_theirs:
         return
-    within = _within(plan.prefix)
     content = {
         "run_id": plan.run_id,
         "job_id": plan.job_id,
         "objects": [
-            {"key": within(one.key), "size": one.size, "sha256": one.sha256}
+            {"key": one.key.removeprefix(plan.prefix), "size": one.size, "sha256": one.sha256}
             for one in done.arrived
             if one.key.startswith(plan.prefix)
         ],
-        "skipped": [{"key": within(one.key), "reason": one.reason} for one in done.skipped],
+        "skipped": [
+            {"key": one.key.removeprefix(plan.prefix), "reason": one.reason} for one in done.skipped
+        ],
     }
     body = dumps.to_json(content).encode()
     done.manifest_sha256 = upload.sha256_of(body)
     upload.send(context, planned.key, body, done.manifest_sha256)
-
-
-def _within(prefix: str) -> Callable[[str], str]:
-    return lambda key: key.removeprefix(prefix)
 
 
 def _send_sentinel(
@@ -234,8 +237,7 @@ def _send_sentinel(
     sha256 = upload.sha256_of(body)
 
     def write() -> bool:
-        metadata = {"sha256": sha256, "signature": signature}
-        if store.put(planned.key, body, sha256, metadata, IF_ABSENT):
+        if store.put(planned.key, body, sha256, {"signature": signature}, IF_ABSENT):
             return True
         there = store.read(planned.key)
         return there is not None and there[1].get("signature") == signature

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,11 @@ class Facts:
     run: Run
     outcome: Outcome
     bucket: str
-    sentinel: WrittenSentinel | None
-    stored: Mapping[str, Held] | None
-    dumps: tuple[tuple[Dump, str | None], ...]
-    artifacts: Mapping[str, LocalFile]
-    streak: Streak
+    sentinel: WrittenSentinel | None = None
+    stored: Mapping[str, Held] | None = None
+    dumps: tuple[tuple[Dump, str | None], ...] = ()
+    artifacts: Mapping[str, LocalFile] = field(default_factory=dict)
+    streak: Streak = field(default_factory=Streak)
     idle: str | None = None
 
 
@@ -80,7 +80,6 @@ def on_disk(
         outcome=recorded or ended,
         bucket=bucket,
         sentinel=sentinel,
-        stored=None,
         dumps=tuple(
             (dump, dump.sha256 or files.examine(dump.path).sha256)
             for dump in dumps.lying_in(settings.checkpoint_dir)
@@ -164,8 +163,7 @@ def _streak(settings: Settings, facts: Facts, stored: Mapping[str, Held], store:
     failed = outcome.is_failure(ended.reason)
     if not fruitless and not failed:
         return replace(facts.streak, fruitless=0, failed=0)
-    prefix = keys.job_prefix(settings.s3_prefix, run.job_id)
-    past = job_history.runs(store.list(prefix), prefix)
+    past = job_history.read(settings, run.job_id, store)
     reason_of = job_history.reasons(settings, run.job_id, store)
     most = settings.max_failed_runs - 1
     return replace(

@@ -8,7 +8,6 @@ from dxnn_agent.settings import Settings
 from dxnn_agent.state import durable, job_history, job_hours
 from dxnn_agent.state.job_history import Streak
 from dxnn_agent.state.run_state import Run
-from dxnn_agent.store import keys
 from dxnn_agent.store.context import Context
 from dxnn_agent.store.store import StoreError
 
@@ -46,9 +45,8 @@ def before_training(context: Context, run: Run) -> str | None:
     spent = job_hours.why_given_up(settings, run)
     if spent or store is None:
         return spent
-    prefix = keys.job_prefix(settings.s3_prefix, run.job_id)
     try:
-        past = job_history.runs(store.list(prefix), prefix)
+        past = job_history.read(settings, run.job_id, store)
     except StoreError:
         return None
     fruitless = job_history.fruitless_before(past, run.run_id)

@@ -33,16 +33,16 @@ def send_log(
     Raises OtherMachineError where another machine's stands there, unless this one is to take over,
     and UploadError where the store fails.
     """
-    metadata = {"sha256": sha256, "signature": signature}
 
     def put(store: Store) -> None:
         there, condition = look(store, key)
         by = there.metadata.get("signature", signature) if there else signature
         if by != signature and not take_over:
             raise OtherMachineError
-        if not store.put(key, body, sha256, metadata, condition):
+        if not store.put(key, body, sha256, {"signature": signature}, condition):
             now = store.head(key)
-            if now is None or now.metadata != metadata:  # else an answer to our own write was lost
+            ours = {"sha256": sha256, "signature": signature}
+            if now is None or now.metadata != ours:  # else an answer to our own write was lost
                 raise OtherMachineError
 
     upload.send(context, key, body, sha256, put)

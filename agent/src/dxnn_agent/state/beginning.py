@@ -85,10 +85,9 @@ def _claimed(context: Context, run: Run, first: State) -> bool:
         "instance_id": run.instance_id,
     }
     body = (log.format_event(datetime.now(UTC), first, {**event}) + "\n").encode()
-    sha256 = upload.sha256_of(body)
 
     def create() -> bool:
-        if store.put(key, body, sha256, {"sha256": sha256, "claim": run.claim}, IF_ABSENT):
+        if store.put(key, body, upload.sha256_of(body), {"claim": run.claim}, IF_ABSENT):
             return True
         there = store.head(key)
         return there is not None and there.metadata.get("claim") == run.claim

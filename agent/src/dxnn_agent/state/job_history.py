@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dxnn_agent.settings import Settings
 from dxnn_agent.state import dumps, outcome
-from dxnn_agent.store.keys import SUCCESS_NAME, dump_name, run_prefix, split_key
+from dxnn_agent.store.keys import SUCCESS_NAME, dump_name, job_prefix, run_prefix, split_key
 from dxnn_agent.store.store import Store, StoreError
 
 
@@ -31,11 +31,11 @@ class Streak:
     spent: str | None = None
 
 
-def runs(keys: Iterable[str], job_prefix: str) -> list[PastRun]:
+def runs(keys: Iterable[str], prefix: str) -> list[PastRun]:
     """The runs of a job, oldest first."""
     names: dict[str, set[str]] = {}
     for key in keys:
-        place = split_key(key, job_prefix)
+        place = split_key(key, prefix)
         if place:
             names.setdefault(place[0], set()).add(place[1])
     found: list[PastRun] = []
@@ -45,6 +45,12 @@ def runs(keys: Iterable[str], job_prefix: str) -> list[PastRun]:
         found.append(PastRun(run_id, fruitful=got, finalized=SUCCESS_NAME in held))
         newest = max(filter(None, [newest, *_moments(held)]), default=None)
     return found
+
+
+def read(settings: Settings, job_id: str, store: Store) -> list[PastRun]:
+    """The runs of a job, oldest first, as the store has them. Raises StoreError."""
+    prefix = job_prefix(settings.s3_prefix, job_id)
+    return runs(store.list(prefix), prefix)
 
 
 def got_further(names: Iterable[str], newest: datetime | None) -> bool:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from signal import Signals
+from typing import Any
 
 from dxnn_agent.errors import UsageError
+from dxnn_agent.state import run_state
 from dxnn_agent.state.run_state import Run
 
 
@@ -73,6 +76,18 @@ def recorded(run: Run, notice_time: datetime | None = None) -> Outcome | None:
         return None
     status = CompletionStatus(run.completion_status)
     return Outcome(status, run.exit_code, run.reason or MANUAL, notice_time)
+
+
+def record(state_dir: Path, run: Run, ended: Outcome, **changes: Any) -> Run | None:
+    """Write down how a run ended, and what else changes of it; None where it is gone."""
+    return run_state.update(
+        state_dir,
+        run.run_id,
+        completion_status=str(ended.completion_status),
+        exit_code=ended.exit_code,
+        reason=ended.reason,
+        **changes,
+    )
 
 
 def of_signal(number: int) -> Stop:

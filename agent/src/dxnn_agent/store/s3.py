@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from dxnn_agent.machine.aws_session import session
-from dxnn_agent.store.store import ALWAYS, Condition, Head, Listed, StoreError
+from dxnn_agent.store.store import ALWAYS, NO_METADATA, Condition, Head, Listed, StoreError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -96,16 +96,17 @@ class S3:
         key: str,
         body: Path | bytes,
         sha256: str,
-        metadata: Mapping[str, str],
+        metadata: Mapping[str, str] = NO_METADATA,
         condition: Condition = ALWAYS,
         progress: Callable[[int], None] | None = None,
     ) -> bool:
         """Write an object whose SHA-256 S3 verifies; False where the condition fails.
 
         A large file goes in parts, of each of which S3 verifies the SHA-256. It keeps none of the
-        whole then: what recognises the object is `metadata`. No condition holds for parts. Raises
-        StoreError, or OSError where the file can't be read.
+        whole then: what recognises the object is the one that is stored beside it. No condition
+        holds for parts. Raises StoreError, or OSError where the file can't be read.
         """
+        metadata = {"sha256": sha256, **metadata}
         if isinstance(body, bytes):
             written = self._put(key, BytesIO(body), sha256, metadata, condition)
             size = len(body)
@@ -159,7 +160,7 @@ class S3:
                 str(path),
                 self.name,
                 key,
-                ExtraArgs={"ChecksumAlgorithm": "SHA256", "Metadata": dict(metadata)},
+                ExtraArgs={"ChecksumAlgorithm": "SHA256", "Metadata": metadata},
                 Callback=progress,
                 Config=_TRANSFER,
             )

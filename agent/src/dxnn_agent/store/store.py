@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from dxnn_agent.errors import UploadError
@@ -47,6 +48,7 @@ class Condition:
 
 
 ALWAYS = Condition()
+NO_METADATA: Mapping[str, str] = MappingProxyType({})
 IF_ABSENT = Condition(absent=True)
 
 
@@ -89,12 +91,13 @@ class Store(Protocol):
         key: str,
         body: Path | bytes,
         sha256: str,
-        metadata: Mapping[str, str],
+        metadata: Mapping[str, str] = NO_METADATA,
         condition: Condition = ALWAYS,
         progress: Callable[[int], None] | None = None,
     ) -> bool:
         """Write an object whose checksum the store verifies; False where the condition fails.
 
+        The checksum is stored beside it, as `sha256`, with what else `metadata` says.
         `progress` hears how many more bytes are on their way. Raises OSError where a file can't be
         read.
         """

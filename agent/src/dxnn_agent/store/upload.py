@@ -9,7 +9,7 @@ from dxnn_agent.errors import UploadError
 from dxnn_agent.log import State
 from dxnn_agent.store import retry, uploaded
 from dxnn_agent.store.context import Context
-from dxnn_agent.store.store import ALWAYS, IF_ABSENT, Store, StoreError, look
+from dxnn_agent.store.store import IF_ABSENT, Store, StoreError, look
 
 
 def send(
@@ -55,12 +55,11 @@ def send(
 
 def _put(context: Context, store: Store, key: str, body: Path | bytes, sha256: str) -> None:
     """Write an object unless the very same is there: another machine may be sending it too."""
-    metadata = {"sha256": sha256}
-    if store.put(key, body, sha256, metadata, IF_ABSENT, context.progress):
+    if store.put(key, body, sha256, condition=IF_ABSENT, progress=context.progress):
         return
     there, _ = look(store, key)
     if there is None or there.metadata.get("sha256") != sha256:
-        store.put(key, body, sha256, metadata, ALWAYS)
+        store.put(key, body, sha256)
 
 
 def _size(body: Path | bytes) -> int:
